@@ -1,0 +1,1 @@
+"""Settings: the one place where the environment and safelight.toml are read."""

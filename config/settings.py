@@ -1,0 +1,119 @@
+"""Settings: `SAFELIGHT_*` variables, `safelight.toml`, or what a running `safelight up` left in its data
+folder; read here and nowhere else, then handed around as one frozen value."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    JsonConfigSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+STACK_FILE = "stack.json"  # written by `safelight up` into its data folder, removed when it stops
+_DEFAULT_DATA_DIR = Path(".safelight")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong."""
+
+
+class Settings(BaseSettings):
+    """All settings, validated. Lists may be written as JSON or separated by commas."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SAFELIGHT_",
+        toml_file="safelight.toml",
+        frozen=True,
+        extra="ignore",
+    )
+
+    data_dir: Path = _DEFAULT_DATA_DIR
+    database_url: str = ""  # sqlite:///… or postgresql+psycopg://…; default: a file in data_dir
+    broker_url: str = "redis://127.0.0.1:6379/0"
+    artifacts_url: str = ""  # file:///…; default: a folder in data_dir
+    models: str = ""  # extra catalog folders, separated by the system's path separator
+    device: str = "auto"
+    auth: Literal["off", "keys"] = "off"
+    diagnostics: bool = False
+    lease_s: float = Field(default=15.0, ge=2.0, le=3600.0)
+    heartbeat_s: float = Field(default=1.0, gt=0.0, le=10.0)
+    drain_grace_s: float = Field(default=4.0, ge=0.0, le=3600.0)
+    reap_every_s: float = Field(default=1.0, gt=0.0, le=60.0)
+    max_attempts: int = Field(default=3, ge=1, le=100)
+    torch_threads: int = Field(default=0, ge=0, le=1024)  # 0: torch decides
+    loaded_models: int = Field(default=2, ge=1, le=64)  # pipelines a worker keeps in memory
+    flower_auth: str = ""  # user:password for Flower's basic auth
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if url and urlsplit(url).scheme not in {"sqlite", "postgresql+psycopg", "postgresql"}:
+            raise ValueError("use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+        return url.replace("postgresql://", "postgresql+psycopg://", 1) if url else url
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, url: str) -> str:
+        if urlsplit(url.split(";")[0]).scheme not in {"redis", "rediss", "sentinel", "redis+socket"}:
+            raise ValueError("use redis://HOST:PORT/DB, rediss://… or sentinel://…")
+        return url
+
+    @field_validator("artifacts_url")
+    @classmethod
+    def _known_artifacts(cls, url: str) -> str:
+        if url and urlsplit(url).scheme != "file":
+            raise ValueError("use file:///FOLDER")
+        return url
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data_dir / 'safelight.db').resolve()}"
+
+    @property
+    def artifacts_folder(self) -> Path:
+        if self.artifacts_url:
+            return Path(urlsplit(self.artifacts_url).path)
+        return (self.data_dir / "artifacts").resolve()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls)
+        data_dir = Path(
+            (init_settings() | {}).get("data_dir")
+            or env_settings().get("data_dir")
+            or toml().get("data_dir")
+            or _DEFAULT_DATA_DIR
+        )
+        running = JsonConfigSettingsSource(settings_cls, json_file=data_dir / STACK_FILE)
+        return init_settings, env_settings, toml, running
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: with a sentence for each setting that is wrong.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as wrong:
+        lines = [
+            f"SAFELIGHT_{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+            for fault in wrong.errors()
+        ]
+        raise SettingsError("; ".join(lines)) from wrong
+    except ValueError as wrong:  # a safelight.toml or stack.json that cannot be parsed
+        raise SettingsError(str(wrong)) from wrong

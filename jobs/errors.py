@@ -1,0 +1,68 @@
+"""Every error Safelight raises on purpose. The docstring is the default message."""
+
+
+class SafelightError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class JobNotFound(SafelightError):
+    """No such job."""
+
+
+class Conflict(SafelightError):
+    """The job is in a state that does not allow this."""
+
+
+class IdempotencyConflict(Conflict):
+    """This Idempotency-Key was used before with another body."""
+
+
+class InvalidInput(SafelightError):
+    """The request is not valid."""
+
+    def __init__(self, message: str | None = None, faults: "list[FieldFault] | None" = None) -> None:
+        super().__init__(message)
+        self.faults = faults or []
+
+
+class FieldFault(SafelightError):
+    """One field of a request is wrong."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(f"{field}: {detail}")
+        self.field, self.detail = field, detail
+
+
+class ModelNotFound(SafelightError):
+    """No such model in the catalog."""
+
+
+class StoreUnavailable(SafelightError):
+    """The database does not answer."""
+
+
+class Interrupted(SafelightError):
+    """Nobody waits for this batch any more: every member was canceled, lost or handed back."""
+
+
+class ModelFault(SafelightError):
+    """The model could not do what the job asked."""
+
+    code = "model_error"
+    retryable = True
+
+
+class OutOfMemory(ModelFault):
+    """The device ran out of memory."""
+
+    code = "out_of_memory"
+
+
+class ModelUnavailable(ModelFault):
+    """The model cannot be loaded here."""
+
+    code = "model_unavailable"
+    retryable = False

@@ -1,0 +1,182 @@
+"""Every way a job may change, as pure constructors of a `Change`.
+
+A constructor only describes; `storage` applies a change in one guarded UPDATE. Nothing here reads a clock:
+`now` is a parameter. The chart in docs/lifecycle.md is generated from `TRANSITIONS`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from jobs.values import RETRYABLE, Fault, Job, Output, Status, Submission
+
+BACKOFF_FIRST_S = 1.0
+BACKOFF_MOST_S = 10.0
+
+WORKER_LOST = Fault("worker_lost", "The worker that ran this job died or froze.", retryable=True)
+HANDED_BACK = Fault("handed_back", "The worker was stopped before the job was done.", retryable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to write (`values`, and columns to count up in `increments`), and only if the row still has one
+    of the `before` statuses and, where a worker writes, still carries its `fence`."""
+
+    verb: str
+    before: frozenset[Status]
+    values: Mapping[str, Any]
+    fence: int | None = None
+    increments: Mapping[str, int] = field(default_factory=dict)
+
+
+TRANSITIONS: tuple[tuple[str, Status, Status], ...] = (
+    ("claim", Status.QUEUED, Status.RUNNING),
+    ("succeed", Status.RUNNING, Status.SUCCEEDED),
+    ("fail", Status.RUNNING, Status.FAILED),
+    ("retry later", Status.RUNNING, Status.QUEUED),
+    ("hand back", Status.RUNNING, Status.QUEUED),
+    ("request cancel", Status.RUNNING, Status.RUNNING),
+    ("stop", Status.RUNNING, Status.CANCELED),
+    ("cancel", Status.QUEUED, Status.CANCELED),
+    ("expire", Status.QUEUED, Status.EXPIRED),
+    ("retry", Status.FAILED, Status.QUEUED),
+    ("retry", Status.CANCELED, Status.QUEUED),
+    ("retry", Status.EXPIRED, Status.QUEUED),
+)
+
+_QUEUED = frozenset({Status.QUEUED})
+_RUNNING = frozenset({Status.RUNNING})
+
+
+def submit(wanted: Submission, now: datetime) -> Job:
+    """The job as it is first committed: queued, claimable at once, `seq` 1."""
+    return Job(
+        id=wanted.id,
+        tenant=wanted.tenant,
+        queue=wanted.queue,
+        model=wanted.model,
+        model_version=wanted.model_version,
+        priority=wanted.priority,
+        status=Status.QUEUED,
+        input=wanted.input,
+        metadata=wanted.metadata,
+        batch_key=wanted.batch_key,
+        units=wanted.units,
+        steps=wanted.steps,
+        seq=1,
+        attempt=0,
+        max_attempts=wanted.max_attempts,
+        fence=0,
+        worker=None,
+        lease_until=None,
+        run_after=now,
+        deadline=wanted.deadline,
+        cancel_requested=False,
+        outputs=(),
+        error=None,
+        created_at=now,
+        started_at=None,
+        finished_at=None,
+        load_s=None,
+        run_s=None,
+    )
+
+
+def claim(worker: str, lease_s: float, now: datetime) -> Change:
+    """A worker takes queued jobs under a lease."""
+    values = {
+        "status": Status.RUNNING,
+        "worker": worker,
+        "lease_until": now + timedelta(seconds=lease_s),
+        "started_at": now,
+        "cancel_requested": False,
+        "load_s": None,
+        "run_s": None,
+    }
+    return Change("claim", _QUEUED, values, increments={"attempt": 1, "fence": 1})
+
+
+def succeed(
+    job: Job, outputs: Sequence[Output], now: datetime, *, load_s: float | None = None, run_s: float | None = None
+) -> Change:
+    """The holder publishes its result. A cancel that came too late loses to it."""
+    values = {
+        **_ended(Status.SUCCEEDED, now),
+        "outputs": [asdict(output) for output in outputs],
+        "error": None,
+        "load_s": load_s,
+        "run_s": run_s,
+    }
+    return Change("succeed", _RUNNING, values, fence=job.fence)
+
+
+def fail(job: Job, fault: Fault, now: datetime) -> Change:
+    """The holder's attempt failed: again after a back-off while attempts are left, else for good."""
+    if job.cancel_requested:
+        return stop(job, now)
+    if fault.retryable and job.attempt < job.max_attempts:
+        return _again("retry later", job, fault, now + timedelta(seconds=backoff_s(job.attempt)))
+    return Change("fail", _RUNNING, {**_ended(Status.FAILED, now), "error": asdict(fault)}, fence=job.fence)
+
+
+def lose(job: Job, now: datetime) -> Change:
+    """Nobody holds this running job any more: its lease ran out, or its worker is known to be dead."""
+    return fail(job, WORKER_LOST, now)
+
+
+def hand_back(job: Job, now: datetime) -> Change:
+    """The holder is being stopped: the job goes back at once, and the attempt does not count against it."""
+    if job.cancel_requested:
+        return stop(job, now)
+    change = _again("hand back", job, HANDED_BACK, now)
+    return Change(change.verb, change.before, change.values, change.fence, {"max_attempts": 1})
+
+
+def stop(job: Job, now: datetime) -> Change:
+    """The holder obeyed a cancel: its device is free."""
+    return Change("stop", _RUNNING, {**_ended(Status.CANCELED, now), "error": None}, fence=job.fence)
+
+
+def cancel(job: Job, now: datetime) -> Change | None:
+    """What a client's cancel means for the job as it stands; None when there is nothing left to do."""
+    if job.status is Status.QUEUED:
+        return Change("cancel", _QUEUED, _ended(Status.CANCELED, now))
+    if job.status is Status.RUNNING and not job.cancel_requested:
+        return Change("request cancel", _RUNNING, {"cancel_requested": True}, fence=job.fence)
+    return None
+
+
+def expire(now: datetime) -> Change:
+    """A queued job's deadline passed before anybody started it."""
+    fault = Fault("deadline_exceeded", "The job was not started before its deadline.", retryable=True)
+    return Change("expire", _QUEUED, {**_ended(Status.EXPIRED, now), "error": asdict(fault)})
+
+
+def retry(job: Job, now: datetime) -> Change:
+    """A person asks for another go at a job that ended without a result."""
+    values = {
+        "status": Status.QUEUED,
+        "run_after": now,
+        "finished_at": None,
+        "started_at": None,
+        "worker": None,
+        "error": None,
+        "cancel_requested": False,
+        "deadline": None if job.status is Status.EXPIRED else job.deadline,
+    }
+    return Change("retry", RETRYABLE, values, increments={"max_attempts": 1})
+
+
+def backoff_s(attempt: int) -> float:
+    """Seconds to wait after the given attempt (1, 2, …) failed: 1, 2, 4, 8, 10, 10, …"""
+    return min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** min(attempt - 1, 10))
+
+
+def _ended(status: Status, now: datetime) -> dict[str, Any]:
+    return {"status": status, "finished_at": now, "lease_until": None}
+
+
+def _again(verb: str, job: Job, fault: Fault, run_after: datetime) -> Change:
+    values = {"status": Status.QUEUED, "run_after": run_after, "lease_until": None, "error": asdict(fault)}
+    return Change(verb, _RUNNING, values, fence=job.fence)

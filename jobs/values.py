@@ -1,0 +1,130 @@
+"""The values the whole house speaks in: a job, its outputs, its fault. Frozen; nothing here acts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where a job stands. `waiting` is reserved for jobs whose dependencies are open."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED, Status.EXPIRED})
+RETRYABLE = frozenset({Status.FAILED, Status.CANCELED, Status.EXPIRED})
+
+
+class Priority(IntEnum):
+    """Claim order: the lower number first. Stored as the number, spoken as the word."""
+
+    INTERACTIVE = 0
+    BATCH = 1
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One artifact of a job. `key` names its bytes in the artifact store: `<sha256>.<extension>`."""
+
+    key: str
+    sha256: str
+    media_type: str
+    bytes: int
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an attempt did not succeed, as the client reads it."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as its row stands. The comments say how each field moves over time."""
+
+    id: str  # UUIDv7 text, the message ID and the Celery task id; never changes
+    tenant: str  # never changes
+    queue: str  # hardware class; never changes
+    model: str  # never changes
+    model_version: str  # never changes
+    priority: Priority  # never changes
+    status: Status  # moves only through jobs.lifecycle
+    input: Mapping[str, Any]  # as the client gave it; never changes
+    metadata: Mapping[str, Any]  # as the client gave it; never changes
+    batch_key: str | None  # jobs that share it may run in one batch; None runs alone; never changes
+    units: int  # how many outputs it asks for, its weight in a batch; never changes
+    steps: int  # denoising steps it will take, as far as its input tells; never changes
+    seq: int  # +1 with every committed change
+    attempt: int  # +1 with every claim; never falls
+    max_attempts: int  # +1 with every hand-back and every manual retry
+    fence: int  # +1 with every claim; never reset; every write of a worker is guarded by it
+    worker: str | None  # who holds, or last held, the lease
+    lease_until: datetime | None  # set while running
+    run_after: datetime  # not claimed before; moved by back-off
+    deadline: datetime | None  # not started by then: expired; cleared by a retry after that
+    cancel_requested: bool  # set on a running job; the worker answers at its next step
+    outputs: tuple[Output, ...]  # set once, on success
+    error: Fault | None  # the last attempt's fault; cleared by success and by a manual retry
+    created_at: datetime
+    started_at: datetime | None  # the latest claim
+    finished_at: datetime | None  # set with a final state; cleared by a retry
+    load_s: float | None  # seconds the last attempt spent loading its model
+    run_s: float | None  # seconds the last attempt spent generating
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running job is. Never committed; belongs to the change `seq` it was seen under."""
+
+    job_id: str
+    seq: int
+    step: int
+    steps: int
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, self.step / self.steps) if self.steps > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A valid request for a job, before it has a row. Once it is committed the client may hear 202."""
+
+    id: str
+    tenant: str
+    queue: str
+    model: str
+    model_version: str
+    priority: Priority
+    input: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    batch_key: str | None
+    units: int
+    steps: int
+    max_attempts: int
+    deadline: datetime | None = None
+    idempotency_key: str | None = None
+    body_hash: str = ""  # of what the client sent; with the key it tells a replay from a conflict

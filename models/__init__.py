@@ -1,0 +1,1 @@
+"""The generative models: catalog, loading, pipelines, and the model that ships."""

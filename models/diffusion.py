@@ -1,0 +1,142 @@
+"""Diffusers pipelines: loading one, and running a batch of jobs through it. Imports torch: reach it only
+through `models.loading`."""
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import torch
+from diffusers import DiffusionPipeline
+from PIL.Image import Image
+
+from jobs.errors import Interrupted, ModelFault, ModelUnavailable, OutOfMemory
+from models.entry import Entry
+from models.runner import Media, Request, Result, Watch
+
+_OURS = {"seed", "count", "exact"}  # inputs that Safelight answers itself; the pipeline never sees them
+_PER_ROW = {"prompt", "negative_prompt"}  # inputs that may differ within a batch
+_SEED_MASK = (1 << 63) - 1
+
+
+class DiffusersRunner:
+    """A text-to-image pipeline of diffusers in memory."""
+
+    def __init__(self, entry: Entry, device: str) -> None:
+        """Raises: ModelUnavailable when the weights are missing, unreadable or do not fit together."""
+        self._entry = entry
+        self._device = resolve_device(device)
+        try:
+            self._pipeline = self._load()
+        except torch.OutOfMemoryError as fault:
+            raise OutOfMemory(f"No room on {self._device} to load {entry.full_name}.") from fault
+        except Exception as fault:  # whatever from_pretrained raises on foreign files
+            raise ModelUnavailable(f"{entry.full_name} cannot be loaded: {_first_line(fault)}") from fault
+
+    def generate(self, requests: Sequence[Request], watch: Watch) -> list[Result]:
+        """See `Runner.generate`. A request for n pictures takes n rows of the batch, seeds counting up."""
+        rows = [(request, offset) for request in requests for offset in range(_count(request))]
+        seeds = [(request.seed + offset) & _SEED_MASK for request, offset in rows]
+        try:
+            images = self._run([request for request, _ in rows], seeds, watch)
+        except Interrupted:
+            raise
+        except torch.OutOfMemoryError as fault:
+            raise OutOfMemory(_first_line(fault)) from fault
+        except RuntimeError as fault:
+            if "memory" in str(fault):  # the CPU allocator's way of saying it
+                raise OutOfMemory(_first_line(fault)) from fault
+            raise ModelFault(_first_line(fault)) from fault
+        except Exception as fault:  # an attempt must conclude, whatever a foreign pipeline raises
+            raise ModelFault(f"{type(fault).__name__}: {_first_line(fault)}") from fault
+        media = iter([_encode(image, seed) for image, seed in zip(images, seeds, strict=True)])
+        return [[next(media) for _ in range(_count(request))] for request in requests]
+
+    def _run(self, rows: Sequence[Request], seeds: Sequence[int], watch: Watch) -> list[Image]:
+        def on_step(pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            watch.step(step + 1, pipeline.num_timesteps)
+            return tensors
+
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        with torch.inference_mode():
+            output = self._pipeline(
+                **self._keywords(rows),
+                generator=generators if len(generators) > 1 else generators[0],
+                callback_on_step_end=on_step,
+                output_type="pil",
+            )
+        images: list[Image] = output.images
+        return images
+
+    def _keywords(self, rows: Sequence[Request]) -> dict[str, Any]:
+        """What the batch shares comes from its first row: the batch key made sure that they agree."""
+        shared: Mapping[str, Any] = rows[0].input
+        keywords: dict[str, Any] = {}
+        for name, value in shared.items():
+            if name in _OURS:
+                continue
+            keyword = self._entry.call.get(name, name)
+            keywords[keyword] = [row.input[name] for row in rows] if name in _PER_ROW else value
+        return keywords
+
+    def _load(self) -> Any:
+        entry = self._entry
+        assert entry.source is not None
+        dtype = _dtype(entry.load.dtype, self._device)
+        folder = entry.weights_folder
+        if folder is not None and not (folder / "model_index.json").is_file():
+            raise ModelUnavailable(f"there is no model_index.json in {folder}")
+        pipeline = DiffusionPipeline.from_pretrained(
+            str(folder) if folder else entry.source.hub,
+            revision=entry.source.revision,
+            variant=entry.source.variant,
+            use_safetensors=True,  # None would fall back to pickle
+            trust_remote_code=False,
+            local_files_only=folder is not None,
+            dtype=dtype,
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        if entry.load.offload == "model":
+            pipeline.enable_model_cpu_offload(device=self._device)
+        elif entry.load.offload == "sequential":
+            pipeline.enable_sequential_cpu_offload(device=self._device)
+        else:
+            pipeline.to(self._device)
+        return pipeline
+
+
+def resolve_device(wanted: str) -> str:
+    """`auto` means the first accelerator there is."""
+    if wanted != "auto":
+        return wanted
+    if torch.cuda.is_available():
+        return "cuda:0"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _dtype(wanted: str, device: str) -> torch.dtype:
+    if wanted != "auto":
+        dtype: torch.dtype = getattr(torch, wanted)
+        return dtype
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.float16 if device == "mps" else torch.float32
+
+
+def _encode(image: Image, seed: int) -> Media:
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return Media(data.getvalue(), "image/png", image.width, image.height, seed=seed)
+
+
+def _count(request: Request) -> int:
+    return int(request.input.get("count", 1))
+
+
+def _first_line(fault: BaseException) -> str:
+    text = str(fault).strip() or type(fault).__name__
+    return text.splitlines()[0][:500]

@@ -1,0 +1,161 @@
+"""One entry of the catalog: what a model's TOML may say, checked. Import-light: no torch."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonschema_rs
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from jobs.errors import FieldFault, InvalidInput
+
+_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Part):
+    """Where the weights are: a folder (relative to the TOML), or a hub id with a pinned revision."""
+
+    folder: Path | None = None
+    hub: str | None = None
+    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    variant: str | None = None  # file name infix, such as "fp16"
+
+    @model_validator(mode="after")
+    def _one_pinned_place(self) -> "Source":
+        if (self.folder is None) == (self.hub is None):
+            raise ValueError("name either a folder or a hub id")
+        if self.hub is not None and self.revision is None:
+            raise ValueError("a hub id needs a revision: the full commit hash")
+        return self
+
+
+class Limits(_Part):
+    """Bounds in seconds beyond those of the input schema."""
+
+    step_timeout_s: float = Field(default=300.0, gt=0)  # a step that takes longer hangs: the worker is ended
+    load_timeout_s: float = Field(default=1800.0, gt=0)
+
+
+class Batch(_Part):
+    """How jobs of this model may share a batch: `max` outputs, and only jobs that agree in all `same` inputs."""
+
+    max: int = Field(default=1, ge=1, le=1024)
+    same: tuple[str, ...] = ()
+
+
+class Load(_Part):
+    """How the pipeline is put on its device."""
+
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    offload: Literal["none", "model", "sequential"] = "none"
+
+
+class Entry(_Part):
+    """A model as its TOML describes it. `input` is JSON Schema; every optional property may also be null."""
+
+    name: str = Field(pattern=_NAME)
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")
+    aliases: tuple[str, ...] = ()
+    default: bool = False
+    description: str = ""
+    license: str = ""
+    media_kind: Literal["image", "video", "audio", "none"]
+    runner: Literal["diffusers", "noop"] = "diffusers"
+    diagnostic: bool = False
+    queue: str = Field(default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    source: Source | None = None
+    load: Load = Load()
+    limits: Limits = Limits()
+    batch: Batch = Batch()
+    call: dict[str, str] = {}  # input name -> keyword of the pipeline, where they differ
+    input: dict[str, Any]
+
+    _folder: Path = PrivateAttr(default=Path())
+    _validator: jsonschema_rs.Draft202012Validator = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _prepare(self) -> "Entry":
+        if self.runner == "diffusers" and self.source is None:
+            raise ValueError("a diffusers model needs a [source]")
+        if self.input.get("type") != "object" or self.input.get("additionalProperties") is not False:
+            raise ValueError('[input] must have type = "object" and additionalProperties = false')
+        _allow_null(self.input)
+        try:
+            self._validator = jsonschema_rs.Draft202012Validator(self.input)
+        except ValueError as fault:
+            raise ValueError(f"[input] is not a JSON Schema: {fault}") from fault
+        return self
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @property
+    def weights_folder(self) -> Path | None:
+        """The folder of a local source, absolute; None for a hub id."""
+        if self.source is None or self.source.folder is None:
+            return None
+        return (self._folder / self.source.folder).resolve()
+
+    def placed(self, folder: Path) -> "Entry":
+        """The entry, knowing the folder its TOML lies in."""
+        self._folder = folder
+        return self
+
+    def validate_input(self, given: Mapping[str, Any]) -> None:
+        """Raises: InvalidInput, with a fault for each wrong field (named `input.…`)."""
+        faults = [field for fault in self._validator.iter_errors(given) for field in _field_faults(fault)]
+        if faults:
+            raise InvalidInput(f"The input does not fit the model {self.name}.", faults)
+
+    def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The input with every default filled in; nulls mean "not given"."""
+        properties: dict[str, Any] = self.input.get("properties", {})
+        defaults = {name: rule["default"] for name, rule in properties.items() if "default" in rule}
+        return defaults | {name: value for name, value in given.items() if value is not None}
+
+    def batch_key(self, resolved: Mapping[str, Any]) -> str | None:
+        """Jobs with the same key may run in one batch; None: this job runs alone."""
+        if self.batch.max < 2 or resolved.get("exact"):
+            return None
+        same = [self.full_name, [resolved.get(name) for name in ("count", *self.batch.same)]]
+        return hashlib.sha256(json.dumps(same).encode()).hexdigest()
+
+    @staticmethod
+    def units(resolved: Mapping[str, Any]) -> int:
+        return int(resolved.get("count", 1))
+
+    @staticmethod
+    def steps(resolved: Mapping[str, Any]) -> int:
+        return int(resolved.get("steps", 1))
+
+
+def _allow_null(schema: dict[str, Any]) -> None:
+    """Make explicit what JSON clients do anyway: an optional property may be sent as null."""
+    required = schema.get("required", [])
+    for name, rule in schema.get("properties", {}).items():
+        if name in required:
+            continue
+        if isinstance(rule.get("type"), str):
+            rule["type"] = [rule["type"], "null"]
+        if "enum" in rule and None not in rule["enum"]:
+            rule["enum"] = [*rule["enum"], None]
+
+
+def _field_faults(fault: jsonschema_rs.ValidationError) -> list[FieldFault]:
+    path = ["input", *(str(part) for part in fault.instance_path)]
+    kind = fault.kind
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+        return [FieldFault(".".join([*path, str(kind.property)]), "This field is required.")]
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+        return [FieldFault(".".join([*path, name]), "There is no such field.") for name in kind.unexpected]
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Enum):
+        return [FieldFault(".".join(path), f"Must be one of {json.dumps(kind.options)}.")]
+    message = fault.message
+    return [FieldFault(".".join(path), message if len(message) <= 300 else f"{message[:300]}…")]

@@ -1,0 +1,106 @@
+"""The artifact store: content-addressed bytes in a folder. Knows nothing of jobs; who may read what is
+decided by the rows that list a key."""
+
+import hashlib
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+EXTENSIONS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+    "audio/wav": "wav",
+}
+MEDIA_TYPES = {extension: media_type for media_type, extension in EXTENSIONS.items()}
+
+_KEY = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{2,5}")
+_TEMPORARY = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where bytes came to lie. `key` is `<sha256>.<extension>`."""
+
+    key: str
+    sha256: str
+    bytes: int
+
+
+class ArtifactStore:
+    """A folder of artifacts. A file under its final name is whole: it is written under a temporary name,
+    synced, then renamed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, data: bytes, media_type: str) -> Stored:
+        """Store bytes once, however often they are put.
+
+        Raises:
+            OSError: nothing half-written is ever visible, for example when the disk is full.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        stored = Stored(f"{digest}.{EXTENSIONS.get(media_type, 'bin')}", digest, len(data))
+        path = self._path(stored.key)
+        if path.exists() and path.stat().st_size == len(data):
+            os.utime(path)  # young again: a sweep of unlisted bytes must not take it before its row is written
+            return stored
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=_TEMPORARY)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return stored
+
+    def find(self, key: str) -> Path | None:
+        """The file that holds these bytes, or None. Any text may be asked for; only keys are looked up."""
+        if not _KEY.fullmatch(key):
+            return None
+        path = self._path(key)
+        return path if path.is_file() else None
+
+    def older_than(self, age_s: float) -> Iterator[str]:
+        """Keys of all stored bytes, and names of abandoned temporaries, not touched for `age_s` seconds."""
+        limit = time.time() - age_s
+        for path in self.folder.glob("??/*"):
+            try:
+                if path.stat().st_mtime < limit:
+                    yield path.name
+            except FileNotFoundError:
+                continue
+
+    def remove(self, name: str) -> None:
+        """Delete a key, or an abandoned temporary, named by `older_than`."""
+        for path in {self._path(name), *self.folder.glob(f"??/{name}")}:
+            path.unlink(missing_ok=True)
+
+    def check_writable(self) -> None:
+        """Raises: OSError when nothing can be stored here."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=_TEMPORARY):
+            pass
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / key
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,167 @@
+"""Claims and leases: who works on what, until when, and what nobody works on any more."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, or_, select, tuple_, update
+
+from jobs import lifecycle
+from jobs.lifecycle import Change
+from jobs.values import Job, Status
+from storage.engine import Database
+from storage.jobs import change, change_all
+from storage.rows import JOB_COLUMNS, job_of
+from storage.tables import JOBS
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a heartbeat learnt of one job: is it still ours, and should it stop?"""
+
+    held: bool
+    cancel_requested: bool = False
+
+
+_LOST = Holding(held=False)
+
+
+class Claims:
+    """The workers' side of the job store.
+
+    Raises:
+        StoreUnavailable: from every method, when the database does not answer.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def claim(
+        self, queue: str, worker: str, lease_s: float, companions: Callable[[Job], int]
+    ) -> list[Job]:
+        """Take the best claimable job of the queue and, while `companions(job)` allows, others of the same
+        batch key that were never tried before: a job that failed once runs alone, so that it can do its
+        neighbours no harm. One transaction; two workers never get the same job.
+
+        Returns:
+            The claimed jobs, best first; empty when nothing is claimable.
+        """
+        with self.database.writing() as connection:
+            now = self.database.now(connection)
+            lead = _best(connection, queue, now)
+            if lead is None:
+                return []
+            ids = [lead.id, *_companions(connection, lead, companions(lead), now)]
+            claimed = change_all(connection, ids, lifecycle.claim(worker, lease_s, now))
+        return sorted(claimed, key=lambda job: (job.priority, job.id))
+
+    def renew(self, fences: Mapping[str, int], lease_s: float) -> dict[str, Holding]:
+        """One heartbeat for all jobs a worker holds: prolong each lease, learn of cancels."""
+        if not fences:
+            return {}
+        with self.database.writing() as connection:
+            until = self.database.now(connection) + timedelta(seconds=lease_s)
+            rows = connection.execute(
+                update(JOBS)
+                .where(
+                    tuple_(JOBS.c.id, JOBS.c.fence).in_(list(fences.items())),
+                    JOBS.c.status == Status.RUNNING.value,
+                )
+                .values(lease_until=until)
+                .returning(JOBS.c.id, JOBS.c.cancel_requested)
+            ).all()
+        held = {row.id: Holding(True, row.cancel_requested) for row in rows}
+        return {job_id: held.get(job_id, _LOST) for job_id in fences}
+
+    def conclude(self, conclusions: Sequence[Callable[[datetime], tuple[str, Change]]]) -> list[Job | None]:
+        """Apply each worker's word on its job, all in one transaction; None where the lease had passed on."""
+        with self.database.writing() as connection:
+            now = self.database.now(connection)
+            return [change(connection, *conclusion(now)) for conclusion in conclusions]
+
+    def release(self, worker: str) -> list[Job]:
+        """Free everything a worker held that is known to be dead. Must never be called of a living one."""
+        return self._lose(JOBS.c.worker == worker)
+
+    def lose_expired(self, limit: int = 100) -> list[Job]:
+        """Free jobs whose lease ran out."""
+        return self._lose(None, limit)
+
+    def expire_overdue(self, limit: int = 100) -> list[Job]:
+        """Queued jobs past their deadline."""
+        with self.database.writing() as connection:
+            now = self.database.now(connection)
+            overdue = (
+                select(JOBS.c.id)
+                .where(_QUEUED, JOBS.c.deadline.is_not(None), JOBS.c.deadline <= now)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+            ids = connection.execute(overdue).scalars().all()
+            return change_all(connection, ids, lifecycle.expire(now)) if ids else []
+
+    def claimable(self, queue: str, limit: int) -> list[str]:
+        """Ids of jobs that a worker could claim now, best first."""
+        with self.database.reading() as connection:
+            now = self.database.now(connection)
+            query = select(JOBS.c.id).where(*_due(queue, now)).order_by(*_CLAIM_ORDER).limit(limit)
+            return list(connection.execute(query).scalars())
+
+    def queues(self) -> list[str]:
+        """Queues in which a job waits."""
+        with self.database.reading() as connection:
+            return list(connection.execute(select(JOBS.c.queue).where(_QUEUED).distinct()).scalars())
+
+    def _lose(self, held_by: ColumnElement[bool] | None, limit: int = 10_000) -> list[Job]:
+        with self.database.writing() as connection:
+            now = self.database.now(connection)
+            which = JOBS.c.lease_until < now if held_by is None else held_by
+            query = (
+                select(*JOB_COLUMNS)
+                .where(JOBS.c.status == Status.RUNNING.value, which)
+                .order_by(JOBS.c.lease_until)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+            lost = [job_of(row) for row in connection.execute(query)]
+            changed = [change(connection, job.id, lifecycle.lose(job, now)) for job in lost]
+        return [job for job in changed if job]
+
+
+_QUEUED = JOBS.c.status == Status.QUEUED.value
+_CLAIM_ORDER = (JOBS.c.priority, JOBS.c.id)
+
+
+def _due(queue: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    in_time = or_(JOBS.c.deadline.is_(None), JOBS.c.deadline > now)
+    return (_QUEUED, JOBS.c.queue == queue, JOBS.c.run_after <= now, in_time)
+
+
+def _best(connection: Connection, queue: str, now: datetime) -> Job | None:
+    query = (
+        select(*JOB_COLUMNS)
+        .where(*_due(queue, now))
+        .order_by(*_CLAIM_ORDER)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = connection.execute(query).first()
+    return job_of(row) if row else None
+
+
+def _companions(connection: Connection, lead: Job, most: int, now: datetime) -> Sequence[str]:
+    if most <= 0 or lead.batch_key is None or lead.attempt > 0:
+        return []
+    query = (
+        select(JOBS.c.id)
+        .where(
+            *_due(lead.queue, now),
+            JOBS.c.batch_key == lead.batch_key,
+            JOBS.c.attempt == 0,
+            JOBS.c.id != lead.id,
+        )
+        .order_by(*_CLAIM_ORDER)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.execute(query).scalars().all()

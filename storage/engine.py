@@ -1,0 +1,125 @@
+"""The database engine, and everything in which SQLite and PostgreSQL differ: pragmas, how a write
+transaction begins, whose clock is asked. The statements elsewhere are the same on both."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.types import DateTime, TypeDecorator
+
+from jobs.errors import StoreUnavailable
+
+_BUSY_MS = 15_000
+_WRITES = "safelight_writes"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC on both databases; SQLite would drop the time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or value.tzinfo:
+            return value.astimezone(UTC) if value else None
+        return value.replace(tzinfo=UTC)
+
+
+class Database:
+    """One engine: `reading()` and `writing()` hand out connections inside a transaction.
+
+    Raises:
+        StoreUnavailable: from both, when the database cannot be reached or does not answer in time.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _open_engine(url)
+        self._writer = self.engine.execution_options(**{_WRITES: True})
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that commits on leaving. On SQLite it holds the write lock from its first moment,
+        so nobody reads a row, decides, and finds at the write that it has changed."""
+        with _translated(), self._writer.begin() as connection:
+            yield connection
+
+    def now(self, connection: Connection) -> datetime:
+        """The database's own clock: leases must not depend on the clocks of many hosts. SQLite has one host."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return moment.astimezone(UTC)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout as fault:
+        raise StoreUnavailable("All database connections are busy.") from fault
+    except OperationalError as fault:
+        raise StoreUnavailable(f"The database does not answer: {fault.orig}") from fault
+    except DBAPIError as fault:
+        if fault.connection_invalidated:
+            raise StoreUnavailable(f"The database connection was lost: {fault.orig}") from fault
+        raise
+
+
+def _open_engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        return _open_sqlite(url)
+    return create_engine(
+        url,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5, "options": "-c synchronous_commit=on -c timezone=UTC"},
+    )
+
+
+def _open_sqlite(url: str) -> Engine:
+    file = make_url(url).database
+    if file:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, pool_size=8, max_overflow=8, pool_timeout=20)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        for pragma in (
+            f"busy_timeout={_BUSY_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a 202 means durable
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

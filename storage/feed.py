@@ -1,0 +1,60 @@
+"""The change feed: what was committed since a position. Readers keep their own position."""
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import delete, func, or_, select
+
+from storage.engine import Database
+from storage.tables import CHANGES
+
+_GAP_PATIENCE_S = 15.0  # longer than any transaction of ours may take
+_START_BEHIND = 200
+_READ_MOST = 5_000
+_KEEP = 200_000
+
+
+class Feed:
+    """One reader of the feed. PostgreSQL may commit a lower position after a higher one was read: such gaps
+    are asked for again until they are filled or too old to be a transaction still under way."""
+
+    def __init__(self, database: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._monotonic = monotonic
+        self._position: int | None = None
+        self._gaps: dict[int, float] = {}
+
+    def read(self) -> list[str]:
+        """Ids of the jobs that changed since the last call, oldest change first, each once. The first call
+        only takes up the position (a little behind the end, for transactions still under way)."""
+        with self._database.reading() as connection:
+            if self._position is None:
+                last = connection.execute(select(func.max(CHANGES.c.position))).scalar() or 0
+                self._position = max(0, last - _START_BEHIND)
+            query = select(CHANGES.c.position, CHANGES.c.job_id).where(
+                or_(CHANGES.c.position > self._position, CHANGES.c.position.in_(list(self._gaps)))
+                if self._gaps
+                else CHANGES.c.position > self._position
+            )
+            rows = connection.execute(query.order_by(CHANGES.c.position).limit(_READ_MOST)).all()
+        self._advance([row.position for row in rows])
+        return list(dict.fromkeys(row.job_id for row in rows))
+
+    def _advance(self, positions: list[int]) -> None:
+        now = self._monotonic()
+        for position in positions:
+            self._gaps.pop(position, None)
+            assert self._position is not None
+            if position > self._position:
+                for missing in range(self._position + 1, position):
+                    self._gaps[missing] = now
+                self._position = position
+        oldest = now - _GAP_PATIENCE_S
+        self._gaps = {gap: since for gap, since in self._gaps.items() if since > oldest}
+
+
+def trim_feed(database: Database) -> None:
+    """Forget changes that every living reader has long read."""
+    with database.writing() as connection:
+        last = connection.execute(select(func.max(CHANGES.c.position))).scalar() or 0
+        connection.execute(delete(CHANGES).where(CHANGES.c.position <= last - _KEEP))

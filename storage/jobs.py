@@ -1,0 +1,157 @@
+"""The job store: submit, read, change, delete. `change` is the only write to a job's status anywhere."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+
+from sqlalchemy import Connection, delete, insert, literal, select, update
+
+from jobs import lifecycle
+from jobs.errors import Conflict, JobNotFound
+from jobs.lifecycle import Change
+from jobs.values import FINAL, Job, Status, Submission
+from storage.engine import Database
+from storage.rows import JOB_COLUMNS, job_of
+from storage.submissions import Submitted, insert_submissions
+from storage.tables import ARTIFACTS, CHANGES, JOBS
+
+_ID_CLOCK_MARGIN = timedelta(minutes=1)  # an id is drawn a little before its row's created_at
+
+
+class JobStore:
+    """Jobs in the database. Synchronous; every method is one transaction.
+
+    Raises:
+        StoreUnavailable: from every method, when the database does not answer.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def submit(self, wanted: Sequence[Submission]) -> list[Submitted]:
+        """Commit all of them together. An idempotent replay or conflict is an answer, not an error."""
+        with self.database.writing() as connection:
+            return insert_submissions(connection, wanted, self.database.now(connection))
+
+    def get(self, job_id: str, tenant: str | None = None) -> Job:
+        """Raises: JobNotFound, also when the job belongs to another tenant."""
+        with self.database.reading() as connection:
+            return _read(connection, job_id, tenant)
+
+    def get_many(self, job_ids: Sequence[str]) -> list[Job]:
+        """Those of the jobs that exist, in no particular order."""
+        if not job_ids:
+            return []
+        with self.database.reading() as connection:
+            rows = connection.execute(select(*JOB_COLUMNS).where(JOBS.c.id.in_(job_ids)))
+            return [job_of(row) for row in rows]
+
+    def list(
+        self,
+        tenant: str,
+        *,
+        statuses: Sequence[Status] = (),
+        model: str | None = None,
+        since: datetime | None = None,
+        before_id: str | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """Newest first: ids sort by time of creation."""
+        query = select(*JOB_COLUMNS).where(JOBS.c.tenant == tenant)
+        if statuses:
+            query = query.where(JOBS.c.status.in_([status.value for status in statuses]))
+        if model:
+            query = query.where(JOBS.c.model == model)
+        if since:
+            query = query.where(JOBS.c.created_at >= since, JOBS.c.id >= _first_id_at(since - _ID_CLOCK_MARGIN))
+        if before_id:
+            query = query.where(JOBS.c.id < before_id)
+        with self.database.reading() as connection:
+            return [job_of(row) for row in connection.execute(query.order_by(JOBS.c.id.desc()).limit(limit))]
+
+    def cancel(self, job_id: str, tenant: str | None = None) -> Job:
+        """At once when queued; a running job is asked to stop. Nothing happens to a finished one."""
+        with self.database.writing() as connection:
+            job = _read(connection, job_id, tenant, lock=True)
+            wanted = lifecycle.cancel(job, self.database.now(connection))
+            return (wanted and change(connection, job_id, wanted)) or job
+
+    def retry(self, job_id: str, tenant: str | None = None) -> Job:
+        """Raises: Conflict when the job is not failed, canceled or expired."""
+        with self.database.writing() as connection:
+            job = _read(connection, job_id, tenant, lock=True)
+            changed = change(connection, job_id, lifecycle.retry(job, self.database.now(connection)))
+            if changed is None:
+                raise Conflict(f"A job that is {job.status} cannot be retried.")
+            return changed
+
+    def delete(self, job_id: str, tenant: str | None = None) -> None:
+        """Forget a finished job; its artifacts are served no more unless another job lists them too.
+
+        Raises:
+            Conflict: the job is not finished.
+        """
+        with self.database.writing() as connection:
+            job = _read(connection, job_id, tenant, lock=True)
+            if job.status not in FINAL:
+                raise Conflict(f"A job that is {job.status} cannot be deleted: cancel it first.")
+            connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
+            _announce(connection, [job_id])
+
+    def lists_artifact(self, key: str, tenant: str | None = None) -> bool:
+        """Does any job that this tenant may see list these bytes?"""
+        query = select(literal(1)).select_from(ARTIFACTS).where(ARTIFACTS.c.key == key).limit(1)
+        if tenant is not None:
+            query = query.join(JOBS, JOBS.c.id == ARTIFACTS.c.job_id).where(JOBS.c.tenant == tenant)
+        with self.database.reading() as connection:
+            return connection.execute(query).first() is not None
+
+
+def change(connection: Connection, job_id: str, wanted: Change) -> Job | None:
+    """Apply one change if its guards still hold, `seq` and the feed in the same transaction.
+
+    Returns:
+        The job as it now stands, or None when the guards did not hold and nothing was written.
+    """
+    changed = change_all(connection, [job_id], wanted)
+    return changed[0] if changed else None
+
+
+def change_all(connection: Connection, job_ids: Sequence[str], wanted: Change) -> list[Job]:
+    """Apply the same change to several jobs in one statement; those whose guards hold come back."""
+    counted = {name: JOBS.c[name] + step for name, step in {**wanted.increments, "seq": 1}.items()}
+    query = update(JOBS).where(
+        JOBS.c.id.in_(job_ids), JOBS.c.status.in_([status.value for status in wanted.before])
+    )
+    if wanted.fence is not None:
+        query = query.where(JOBS.c.fence == wanted.fence)
+    values = {name: v.value if isinstance(v, Enum) else v for name, v in wanted.values.items()}
+    rows = connection.execute(query.values(**values, **counted).returning(*JOB_COLUMNS)).all()
+    changed = [job_of(row) for row in rows]
+    if not changed:
+        return []
+    _announce(connection, [job.id for job in changed])
+    listed = [{"key": key, "job_id": job.id} for job in changed for key in {o.key for o in job.outputs}]
+    if wanted.values.get("outputs") and listed:
+        connection.execute(insert(ARTIFACTS), listed)
+    return changed
+
+
+def _announce(connection: Connection, job_ids: Sequence[str]) -> None:
+    connection.execute(insert(CHANGES), [{"job_id": job_id} for job_id in job_ids])
+
+
+def _read(connection: Connection, job_id: str, tenant: str | None, *, lock: bool = False) -> Job:
+    query = select(*JOB_COLUMNS).where(JOBS.c.id == job_id)
+    if tenant is not None:
+        query = query.where(JOBS.c.tenant == tenant)
+    row = connection.execute(query.with_for_update() if lock else query).first()
+    if row is None:
+        raise JobNotFound(f"There is no job {job_id}.")
+    return job_of(row)
+
+
+def _first_id_at(moment: datetime) -> str:
+    """The smallest UUIDv7 of that millisecond."""
+    digits = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"

@@ -1,0 +1,34 @@
+"""Between a row of `jobs` and the value `Job`, in both directions."""
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import Row
+
+from jobs.values import Fault, Job, Output, Priority, Status
+from storage.tables import JOBS
+
+JOB_COLUMNS = tuple(JOBS.c[field.name] for field in fields(Job))  # selected in the order of Job's fields
+
+_AT = {field.name: index for index, field in enumerate(fields(Job))}
+_PRIORITY, _STATUS, _OUTPUTS, _ERROR = (_AT[name] for name in ("priority", "status", "outputs", "error"))
+
+
+def job_of(row: Row[Any]) -> Job:
+    """The job in a row that was selected as JOB_COLUMNS."""
+    cells = list(row)
+    cells[_PRIORITY] = Priority(cells[_PRIORITY])
+    cells[_STATUS] = Status(cells[_STATUS])
+    cells[_OUTPUTS] = tuple(Output(**output) for output in cells[_OUTPUTS])
+    cells[_ERROR] = Fault(**cells[_ERROR]) if cells[_ERROR] else None
+    return Job(*cells)
+
+
+def row_of(job: Job) -> dict[str, Any]:
+    """The cells of a job's row, ready to insert."""
+    cells = {field.name: getattr(job, field.name) for field in fields(job)}
+    cells["priority"] = int(job.priority)
+    cells["status"] = job.status.value
+    cells["outputs"] = [asdict(output) for output in job.outputs]
+    cells["error"] = asdict(job.error) if job.error else None
+    return cells

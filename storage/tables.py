@@ -1,0 +1,120 @@
+"""The tables. Alembic's migrations must agree with them: `safelight db check` compares."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, text
+from sqlmodel import Field, SQLModel
+
+from storage.engine import UtcDateTime
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+_ID = String(36)
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index over the few rows that are still alive: its cost does not grow with finished jobs."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+class JobRow(SQLModel, table=True):
+    """A job. `jobs.values.Job` says what each column means and how it moves."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        _partial("ix_jobs_claim", "queue", "priority", "id", where="status = 'queued'"),
+        _partial("ix_jobs_batch", "batch_key", "priority", "id", where="status = 'queued'"),
+        _partial("ix_jobs_deadline", "deadline", where="status = 'queued' AND deadline IS NOT NULL"),
+        _partial("ix_jobs_lease", "lease_until", where="status = 'running'"),
+        Index("ix_jobs_tenant_status_id", "tenant", "status", "id"),
+        Index("ix_jobs_tenant_model_id", "tenant", "model", "id"),
+        Index("ix_jobs_tenant_id", "tenant", "id"),
+    )
+
+    id: str = Field(sa_column=Column(_ID, primary_key=True))
+    tenant: str = Field(sa_column=Column(String(64), nullable=False))
+    queue: str = Field(sa_column=Column(String(64), nullable=False))
+    model: str = Field(sa_column=Column(String(128), nullable=False))
+    model_version: str = Field(sa_column=Column(String(64), nullable=False))
+    priority: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    status: str = Field(sa_column=Column(String(16), nullable=False))
+    input: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    details: dict[str, Any] = Field(sa_column=Column("metadata", JSON, nullable=False))
+    batch_key: str | None = Field(sa_column=Column(String(64), nullable=True))
+    units: int = Field(sa_column=Column(Integer, nullable=False))
+    steps: int = Field(sa_column=Column(Integer, nullable=False))
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
+    max_attempts: int = Field(sa_column=Column(Integer, nullable=False))
+    fence: int = Field(sa_column=Column(BigInteger, nullable=False))
+    worker: str | None = Field(sa_column=Column(String(255), nullable=True))
+    lease_until: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+    run_after: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    deadline: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+    cancel_requested: bool = Field(nullable=False)
+    outputs: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    error: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    started_at: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+    finished_at: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+    load_s: float | None = None
+    run_s: float | None = None
+
+
+class IdempotencyRow(SQLModel, table=True):
+    """Which job a tenant's Idempotency-Key made, and of which body."""
+
+    __tablename__ = "idempotency_keys"
+
+    tenant: str = Field(sa_column=Column(String(64), primary_key=True))
+    key: str = Field(sa_column=Column(String(255), primary_key=True))
+    body_hash: str = Field(sa_column=Column(String(64), nullable=False))
+    job_id: str = Field(
+        sa_column=Column(_ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+
+
+class ArtifactRow(SQLModel, table=True):
+    """Which job lists which artifact. Bytes that no row lists are served to nobody, and swept."""
+
+    __tablename__ = "artifacts"
+
+    key: str = Field(sa_column=Column(String(80), primary_key=True))
+    job_id: str = Field(
+        sa_column=Column(_ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True)
+    )
+
+
+class ChangeRow(SQLModel, table=True):
+    """The feed: one row for each committed change, in the order of its position. Push is state, not
+    history, so a row says only which job to look at; old rows are trimmed."""
+
+    __tablename__ = "changes"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    # SQLite counts positions by itself only in a column of exactly this type.
+    position: int | None = Field(
+        default=None,
+        sa_column=Column(
+            BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+        ),
+    )
+    job_id: str = Field(sa_column=Column(_ID, nullable=False))
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return cast(Table, model.__table__)  # type: ignore[attr-defined]
+
+
+JOBS = _table(JobRow)
+IDEMPOTENCY = _table(IdempotencyRow)
+ARTIFACTS = _table(ArtifactRow)
+CHANGES = _table(ChangeRow)
+METADATA = SQLModel.metadata

@@ -1,0 +1,1 @@
+"""Celery and everything that runs beside it: queue, tasks, attempts, leases, the reaper."""

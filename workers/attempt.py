@@ -1,0 +1,222 @@
+"""One attempt at a batch of jobs, in five steps: claim ► load ► generate ► store ► conclude."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from threading import Event
+
+from jobs import lifecycle
+from jobs.errors import Interrupted, ModelFault, ModelNotFound, ModelUnavailable, StoreUnavailable
+from jobs.identity import seed_of
+from jobs.lifecycle import Change
+from jobs.values import Fault, Job, Output
+from models.catalog import Catalog
+from models.entry import Entry
+from models.loading import LoadedModels
+from models.runner import Media, Request, Result
+from storage.artifacts import ArtifactStore
+from storage.bus import Bus
+from storage.claims import Claims
+from workers.lease import Lease
+from workers.narrator import Narrator
+
+log = logging.getLogger(__name__)
+
+_PROGRESS_EVERY_S = 0.1
+_CONCLUDE_PATIENCE_S = 60.0  # how long a finished attempt waits for a database that is away
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a worker works with, opened once by workers.process and handed to every attempt."""
+
+    name: str
+    claims: Claims
+    artifacts: ArtifactStore
+    bus: Bus
+    narrator: Narrator
+    catalog: Catalog
+    models: LoadedModels
+    lease_s: float
+    heartbeat_s: float
+    draining: Event
+    on_lease: Callable[[Lease | None], None]  # who else must reach the lease: cancel listener, drain
+    on_beat: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What running a batch came to: a result for each job, and the seconds it took."""
+
+    results: Mapping[str, Result]
+    load_s: float
+    run_s: float
+
+
+def attempt(bench: Bench, queue: str) -> int:
+    """Claim what is best in the queue and carry it to a conclusion.
+
+    Returns:
+        How many jobs were claimed; 0 when there was nothing to do.
+    """
+    jobs = claim(bench, queue)
+    if not jobs:
+        return 0
+    lease = Lease(
+        bench.claims,
+        jobs,
+        lease_s=bench.lease_s,
+        heartbeat_s=bench.heartbeat_s,
+        draining=bench.draining,
+        on_beat=bench.on_beat,
+    )
+    bench.on_lease(lease)
+    try:
+        with lease:
+            conclude(bench, jobs, run(bench, jobs, lease), lease)
+    finally:
+        bench.on_lease(None)
+    return len(jobs)
+
+
+def claim(bench: Bench, queue: str) -> list[Job]:
+    if bench.draining.is_set():
+        return []
+    jobs = bench.claims.claim(queue, bench.name, bench.lease_s, partial(_companions, bench.catalog))
+    if jobs:
+        bench.bus.changed()
+        bench.narrator.started(jobs)
+    return jobs
+
+
+def run(bench: Bench, jobs: Sequence[Job], lease: Lease) -> Work:
+    """Load and generate. A fault of the whole batch becomes each member's own."""
+    started = time.monotonic()
+    load_s = 0.0
+    try:
+        entry = _entry(bench.catalog, jobs[0])
+        lease.expect_sign_within(entry.limits.load_timeout_s)
+        runner, load_s = bench.models.take(entry)
+        lease.confirm()
+        lease.expect_sign_within(entry.limits.step_timeout_s)
+        started = time.monotonic()
+        results = runner.generate([_request(entry, job) for job in jobs], _Steps(bench.bus, jobs, lease))
+        by_job = {job.id: result for job, result in zip(jobs, results, strict=True)}
+    except Interrupted:
+        by_job = {}
+    except ModelFault as fault:
+        by_job = {job.id: fault for job in jobs}
+    except Exception as fault:  # an attempt must conclude, whatever happened to it
+        log.exception("attempt failed unexpectedly")
+        by_job = {job.id: ModelFault(f"{type(fault).__name__}: {fault}") for job in jobs}
+    return Work(by_job, round(load_s, 6), round(time.monotonic() - started, 6))
+
+
+def store(bench: Bench, result: Result) -> list[Output] | Fault:
+    """Bytes first, then the row: what was stored in vain is swept later."""
+    if isinstance(result, ModelFault):
+        return Fault(result.code, str(result), result.retryable)
+    try:
+        return [_stored(bench.artifacts, media) for media in result]
+    except OSError as fault:
+        return Fault("storage_full", f"The result could not be stored: {fault.strerror}.", retryable=True)
+
+
+def conclude(bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease) -> None:
+    """Say of every job how its attempt ended, guarded by the fence, all in one transaction."""
+    endings = [_ending(bench, job, work, lease) for job in jobs]
+    concluded = _patiently(lambda: bench.claims.conclude(endings))
+    bench.bus.changed()
+    for before, after in zip(jobs, concluded, strict=True):
+        if after is None:
+            log.warning("job %s: the lease had passed on, the result is dropped", before.id)
+        else:
+            bench.narrator.ended(after, work.run_s)
+
+
+class _Steps:
+    """The runner's watch: passes progress on, a few times a second, and asks the lease at each step."""
+
+    def __init__(self, bus: Bus, jobs: Iterable[Job], lease: Lease) -> None:
+        self._bus, self._jobs, self._lease = bus, list(jobs), lease
+        self._told_at = 0.0
+
+    def step(self, step: int, steps: int) -> None:
+        self._lease.confirm()
+        now = time.monotonic()
+        if now - self._told_at < _PROGRESS_EVERY_S and step < steps:
+            return
+        self._told_at = now
+        for job in self._jobs:
+            if self._lease.wants(job.id):
+                self._bus.progress(job.id, job.seq, step, steps)
+
+    def pulse(self) -> None:
+        self._lease.confirm()
+
+
+def _companions(catalog: Catalog, lead: Job) -> int:
+    try:
+        return _entry(catalog, lead).batch.max // max(1, lead.units) - 1
+    except ModelFault:
+        return 0
+
+
+def _entry(catalog: Catalog, job: Job) -> Entry:
+    try:
+        return catalog.find(f"{job.model}@{job.model_version}")
+    except ModelNotFound as missing:
+        raise ModelUnavailable(str(missing)) from missing
+
+
+def _request(entry: Entry, job: Job) -> Request:
+    resolved = entry.resolve(job.input)
+    seed = resolved.get("seed")
+    return Request(resolved, seed_of(job.id) if seed is None else int(seed), job.attempt)
+
+
+def _stored(artifacts: ArtifactStore, media: Media) -> Output:
+    stored = artifacts.put(media.data, media.media_type)
+    return Output(
+        key=stored.key,
+        sha256=stored.sha256,
+        media_type=media.media_type,
+        bytes=stored.bytes,
+        width=media.width,
+        height=media.height,
+        duration_s=media.duration_s,
+        seed=media.seed,
+    )
+
+
+def _ending(bench: Bench, job: Job, work: Work, lease: Lease) -> Callable[[datetime], tuple[str, Change]]:
+    """The change that ends this job's attempt, waiting only for the database's clock."""
+    if lease.was_canceled(job.id):
+        return lambda now: (job.id, lifecycle.stop(job, now))
+    result = work.results.get(job.id)
+    if result is None:
+        return lambda now: (job.id, lifecycle.hand_back(job, now))
+    outcome = store(bench, result)
+    if isinstance(outcome, Fault):
+        return lambda now: (job.id, lifecycle.fail(job, outcome, now))
+    return lambda now: (
+        job.id,
+        lifecycle.succeed(job, outcome, now, load_s=work.load_s, run_s=work.run_s),
+    )
+
+
+def _patiently(conclude_once: Callable[[], list[Job | None]]) -> list[Job | None]:
+    """A finished picture is worth waiting for a database that is being restarted; the lease stays guarded
+    by its fence however long that takes."""
+    give_up_at = time.monotonic() + _CONCLUDE_PATIENCE_S
+    while True:
+        try:
+            return conclude_once()
+        except StoreUnavailable as fault:
+            if time.monotonic() > give_up_at:
+                raise
+            log.warning("conclusion waits: %s", fault)
+            time.sleep(0.5)

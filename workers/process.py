@@ -1,0 +1,172 @@
+"""The composition root of the worker: opens what a worker needs, wires Celery to it, and lets go of its
+jobs in order when the process is told to stop."""
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Sequence
+
+from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
+
+from config.settings import Settings
+from jobs import lifecycle
+from jobs.errors import JobNotFound, StoreUnavailable
+from jobs.values import Status
+from models.catalog import read_catalog
+from models.loading import LoadedModels
+from storage.artifacts import ArtifactStore
+from storage.bus import BROKER_FAULTS, CANCEL, Bus, Errands, connect
+from storage.claims import Claims
+from storage.engine import Database
+from storage.jobs import JobStore
+from workers.attempt import Bench, attempt
+from workers.lease import Lease
+from workers.narrator import Narrator
+from workers.pool import WakingThreads
+from workers.queue import build_celery
+from workers.tasks import answer_revoke, define_look
+
+log = logging.getLogger(__name__)
+
+_PRESENCE_EVERY_S = 1.0
+_RECONNECT_S = 1.0
+
+
+def run_worker(settings: Settings, *, queues: Sequence[str] = (), name: str | None = None) -> None:
+    """Work until told to stop. `name` is given by a supervisor that guarantees there is no second worker
+    of that name: whatever the last one held is free at once."""
+    worker = Worker(settings, queues, name)
+    if name:
+        worker.free_predecessor()
+    worker.run()
+
+
+class Worker:
+    """One worker process: one model runner, one job (or batch) at a time."""
+
+    def __init__(self, settings: Settings, queues: Sequence[str], name: str | None) -> None:
+        self.settings = settings
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
+        self.queues = list(queues) or self.catalog.queues()
+        self.database = Database(settings.database)
+        self.jobs = JobStore(self.database)
+        self.claims = Claims(self.database)
+        self.errands = Errands("errands")
+        self.bus = Bus(settings.broker_url, self.errands)
+        self.models = LoadedModels(settings.device, settings.loaded_models, settings.torch_threads)
+        self.draining = threading.Event()
+        self.lease: Lease | None = None
+        self.app = self._build_app()
+        self.hostname = f"worker@{self.name}"
+        self.bench = Bench(
+            name=self.name,
+            claims=self.claims,
+            artifacts=ArtifactStore(settings.artifacts_folder),
+            bus=self.bus,
+            narrator=Narrator(self.app, self.hostname, self.errands),
+            catalog=self.catalog,
+            models=self.models,
+            lease_s=settings.lease_s,
+            heartbeat_s=settings.heartbeat_s,
+            draining=self.draining,
+            on_lease=self._hold,
+            on_beat=lambda: None,
+        )
+
+    def free_predecessor(self) -> None:
+        """Nobody of this name lives but us: what the name still holds can run again at once."""
+        freed = self.claims.release(self.name)
+        if freed:
+            log.warning("freed %d job(s) of the worker that died before this one", len(freed))
+            self.bus.changed()
+
+    def run(self) -> None:
+        worker_shutting_down.connect(self._drain, weak=False)
+        worker_ready.connect(self._start_threads, weak=False)
+        answer_revoke(self._cancel)
+        self.app.Worker(
+            hostname=self.hostname,
+            pool=WakingThreads,
+            concurrency=1,
+            queues=self.queues,
+            loglevel="WARNING",
+            without_gossip=True,
+            without_mingle=True,
+            task_events=True,
+        ).start()
+
+    def _build_app(self) -> Celery:
+        app = build_celery(self.settings, self.queues)
+        define_look(app, self._look)
+        return app
+
+    def _look(self, queue: str) -> int:
+        try:
+            return attempt(self.bench, queue)
+        except StoreUnavailable as fault:
+            log.warning("nothing claimed or concluded, the reaper will ring again: %s", fault)
+            return 0
+
+    def _hold(self, lease: Lease | None) -> None:
+        self.lease = lease
+
+    def _cancel(self, job_id: str) -> None:
+        try:
+            job = self.jobs.cancel(job_id)
+        except (JobNotFound, StoreUnavailable):
+            return
+        self.bus.changed()
+        if job.status is Status.RUNNING:
+            self.bus.cancel(job_id)
+
+    def _start_threads(self, **_: object) -> None:
+        for work in (self._show_presence, self._listen_for_cancels):
+            threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
+
+    def _show_presence(self) -> None:
+        while not self.draining.is_set():
+            word = {"worker": self.name, "queues": self.queues, "warm": self.models.names}
+            self.bus.presence(word)
+            time.sleep(_PRESENCE_EVERY_S)
+
+    def _listen_for_cancels(self) -> None:
+        client = connect(self.settings.broker_url, timeout_s=30.0)
+        while not self.draining.is_set():
+            try:
+                with client.pubsub(ignore_subscribe_messages=True) as channel:
+                    channel.subscribe(CANCEL)
+                    while True:
+                        message = channel.get_message(timeout=10.0)
+                        if message and (lease := self.lease):
+                            lease.look_now(message["data"])
+            except BROKER_FAULTS:
+                time.sleep(_RECONNECT_S)  # meanwhile the heartbeat sees cancels, a second later
+
+    def _drain(self, **_: object) -> None:
+        """Told to stop: claim nothing more, and hand back what is in hand within the grace. A step that
+        outlasts it is left alone with its process: the fence keeps it from writing."""
+        self.draining.set()
+        threading.Thread(target=self._hand_back_late, name="drain", daemon=True).start()
+
+    def _hand_back_late(self) -> None:
+        give_up_at = time.monotonic() + self.settings.drain_grace_s
+        while self.lease is not None:
+            if time.monotonic() > give_up_at:
+                self._hand_back_and_end()
+            time.sleep(0.05)
+
+    def _hand_back_and_end(self) -> None:
+        log.warning("a step outlasts the grace: its jobs are handed back, this process ends")
+        lease = self.lease
+        if lease is not None:
+            held = self.jobs.get_many(lease.job_ids)
+            mine = [job for job in held if job.fence == lease.fence_of(job.id)]
+            self.claims.conclude([lambda now, job=job: (job.id, lifecycle.hand_back(job, now)) for job in mine])  # type: ignore[misc]
+            self.bus.changed()
+        self.errands.close()
+        os._exit(0)

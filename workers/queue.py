@@ -1,0 +1,87 @@
+"""The Celery app and the doorbell. Defines no task: a message only says "look", by name, to a plain queue."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from config.settings import Settings
+from storage.bus import Errands
+
+log = logging.getLogger(__name__)
+
+LOOK = "safelight.look"  # the task's name; its id is the id of the job that rang
+
+_PLAIN = Exchange("", type="direct")  # the default exchange: a message goes straight to the list it names
+
+
+def build_celery(settings: Settings, queues: Iterable[str] = ("default",)) -> Celery:
+    """The app as every role uses it; docs/decisions/0002 says why each setting stands as it does."""
+    app = Celery("safelight", broker=settings.broker_url, set_as_current=False)
+    app.conf.update(
+        task_queues=[Queue(name, _PLAIN, routing_key=name) for name in queues],
+        task_default_exchange="",
+        task_create_missing_queues=False,
+        task_serializer="json",
+        accept_content=["json"],
+        result_backend=None,
+        task_ignore_result=True,
+        task_acks_late=False,
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
+        worker_pool="workers.pool:WakingThreads",
+        worker_concurrency=1,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_send_task_events=True,
+        task_send_sent_event=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_pool_limit=4,
+        broker_transport_options={
+            "socket_timeout": 5,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "visibility_timeout": 3600,
+        },
+        enable_utc=True,
+    )
+    return app
+
+
+class Doorbell:
+    """Rings for jobs without waiting: a broker that is down or frozen delays nobody. What is lost here the
+    reaper rings again."""
+
+    def __init__(self, app: Celery, errands: Errands) -> None:
+        self._app = app
+        self._errands = errands
+
+    def ring(self, jobs: Sequence[tuple[str, str]]) -> None:
+        """Ring for (job id, queue) pairs, in the background."""
+        if jobs:
+            self._errands.add(lambda: self.ring_now(jobs))
+
+    def ring_now(self, jobs: Sequence[tuple[str, str]]) -> None:
+        """Ring and wait for the broker's answer; many in one round trip.
+
+        Raises:
+            OSError, kombu.exceptions.OperationalError: the broker is away. Some may have been rung.
+        """
+        with self._app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
+            for job_id, queue in jobs:
+                self._publish(producer, job_id, queue)
+
+    def _publish(self, producer: Any, job_id: str, queue: str) -> None:
+        message = self._app.amqp.create_task_message(job_id, LOOK, args=(), kwargs={}, ignore_result=True)
+        producer.publish(
+            message.body,
+            exchange="",
+            routing_key=queue,
+            serializer="json",
+            headers=message.headers,
+            retry=False,
+            **message.properties,
+        )

@@ -1,0 +1,107 @@
+"""The reaper: looks, every second, for what nobody looks after. Expired leases, jobs that wait in silence,
+deadlines, bytes that no job lists. Any number may run: each thing it does is guarded by itself."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import kombu.exceptions
+
+from config.settings import Settings
+from jobs.errors import StoreUnavailable
+from jobs.values import Job
+from storage.artifacts import ArtifactStore
+from storage.bus import BROKER_FAULTS, Bus, Errands, connect
+from storage.claims import Claims
+from storage.engine import Database
+from storage.feed import trim_feed
+from storage.jobs import JobStore
+from workers.queue import Doorbell, build_celery
+
+log = logging.getLogger(__name__)
+
+_RING_MOST = 64  # doorbells enough to wake every worker there may be; the next round rings on
+_HOUSEKEEPING_EVERY_S = 60.0
+_ORPHAN_GRACE_S = 3600.0  # bytes are stored before the row that lists them: leave them this much time
+
+
+class Reaper:
+    """One round does every duty once; a duty that fails does not keep the others from being done."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database = Database(settings.database)
+        self._claims = Claims(self._database)
+        self._jobs = JobStore(self._database)
+        self._artifacts = ArtifactStore(settings.artifacts_folder)
+        self._errands = Errands("errands")
+        self._bus = Bus(settings.broker_url, self._errands)
+        self._broker = connect(settings.broker_url)
+        self._doorbell = Doorbell(build_celery(settings), self._errands)
+        self._kept_house_at = time.monotonic()
+
+    def round(self) -> None:
+        for duty in (self.lose_expired, self.expire_overdue, self.ring_for_silent, self._keep_house):
+            self._do(duty)
+
+    def lose_expired(self) -> None:
+        """Jobs whose worker died or froze run again, or fail at their last attempt."""
+        for job in self._told(self._claims.lose_expired()):
+            log.warning("job %s: lease of %s ran out, now %s", job.id, job.worker, job.status)
+
+    def expire_overdue(self) -> None:
+        self._told(self._claims.expire_overdue())
+
+    def ring_for_silent(self) -> None:
+        """As many doorbells as there are claimable jobs, less those that already wait in the queue."""
+        for queue in self._claims.queues():
+            waiting = int(self._broker.llen(queue))  # type: ignore[arg-type]
+            if waiting >= _RING_MOST:
+                continue
+            silent = self._claims.claimable(queue, _RING_MOST)[waiting:]
+            if silent:
+                self._doorbell.ring_now([(job_id, queue) for job_id in silent])
+
+    def sweep_artifacts(self, grace_s: float = _ORPHAN_GRACE_S) -> int:
+        """Delete stored bytes that no job lists and nobody touched for a while; says how many."""
+        swept = 0
+        for name in self._artifacts.older_than(grace_s):
+            if not self._jobs.lists_artifact(name):
+                self._artifacts.remove(name)
+                swept += 1
+        return swept
+
+    def close(self) -> None:
+        self._errands.close()
+        self._database.close()
+
+    def _keep_house(self) -> None:
+        if time.monotonic() - self._kept_house_at < _HOUSEKEEPING_EVERY_S:
+            return
+        self._kept_house_at = time.monotonic()
+        trim_feed(self._database)
+        self.sweep_artifacts()
+
+    def _told(self, changed: list[Job]) -> list[Job]:
+        if changed:
+            self._bus.changed()
+        return changed
+
+    def _do(self, duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except (StoreUnavailable, kombu.exceptions.KombuError, *BROKER_FAULTS) as fault:
+            log.warning("%s waits for the next round: %s", duty.__name__.strip("_"), fault)
+
+
+def run_reaper(settings: Settings) -> None:
+    """Reap until told to stop."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    reaper = Reaper(settings)
+    while not stopping.wait(settings.reap_every_s):
+        reaper.round()
+    reaper.close()
