@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = _DEFAULT_DATA_DIR
+    url: str = "http://127.0.0.1:8000"  # where the command finds the API
+    api_key: str = ""
     database_url: str = ""  # sqlite:///… or postgresql+psycopg://…; default: a file in data_dir
     broker_url: str = "redis://127.0.0.1:6379/0"
     artifacts_url: str = ""  # file:///…; default: a folder in data_dir

@@ -27,9 +27,13 @@ class DiffusersRunner:
     """A text-to-image pipeline of diffusers in memory."""
 
     def __init__(self, entry: Entry, device: str) -> None:
-        """Raises: ModelUnavailable when the weights are missing, unreadable or do not fit together."""
+        """Put the entry's pipeline on a device such as "cpu" or "cuda:0".
+
+        Raises:
+            ModelUnavailable: the weights are missing, unreadable or do not fit together.
+        """
         self._entry = entry
-        self._device = resolve_device(device)
+        self._device = device
         try:
             self._pipeline = self._load()
         except torch.OutOfMemoryError as fault:
@@ -109,12 +113,12 @@ class DiffusersRunner:
         return pipeline
 
 
-def resolve_device(wanted: str) -> str:
-    """`auto` means the first accelerator there is."""
+def resolve_device(wanted: str, index: int | None = None) -> str:
+    """`auto` means an accelerator where there is one; of several GPUs, the one with that index, round robin."""
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():
-        return "cuda:0"
+        return f"cuda:{(index or 0) % torch.cuda.device_count()}"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 

@@ -10,8 +10,11 @@ from models.runner import Runner
 class LoadedModels:
     """The runners a worker keeps: the least recently used one makes room. Owned by one thread."""
 
-    def __init__(self, device: str, most: int, torch_threads: int = 0) -> None:
+    def __init__(
+        self, device: str, device_index: int | None = None, most: int = 1, torch_threads: int = 0
+    ) -> None:
         self._device = device
+        self._device_index = device_index
         self._most = most
         self._torch_threads = torch_threads
         self._runners: OrderedDict[str, Runner] = OrderedDict()
@@ -43,8 +46,8 @@ class LoadedModels:
             return Noop()
         import torch
 
-        from models.diffusion import DiffusersRunner
+        from models.diffusion import DiffusersRunner, resolve_device
 
         if self._torch_threads:
             torch.set_num_threads(self._torch_threads)
-        return DiffusersRunner(entry, self._device)
+        return DiffusersRunner(entry, resolve_device(self._device, self._device_index))

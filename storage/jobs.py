@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
-from sqlalchemy import Connection, delete, insert, literal, select, update
+from sqlalchemy import Connection, delete, func, insert, literal, literal_column, or_, select, update
 
 from jobs import lifecycle
 from jobs.errors import Conflict, JobNotFound
@@ -15,6 +15,7 @@ from storage.rows import JOB_COLUMNS, job_of
 from storage.submissions import Submitted, insert_submissions
 from storage.tables import ARTIFACTS, CHANGES, JOBS
 
+_UNFINISHED = (Status.QUEUED, Status.RUNNING)
 _ID_CLOCK_MARGIN = timedelta(minutes=1)  # an id is drawn a little before its row's created_at
 
 
@@ -105,6 +106,20 @@ class JobStore:
             query = query.join(JOBS, JOBS.c.id == ARTIFACTS.c.job_id).where(JOBS.c.tenant == tenant)
         with self.database.reading() as connection:
             return connection.execute(query).first() is not None
+
+
+    def count_unfinished(self) -> dict[tuple[str, str], int]:
+        """Numbers by (queue, status); costs nothing for finished jobs."""
+        unfinished = or_(*(JOBS.c.status == literal_column(f"'{status.value}'") for status in _UNFINISHED))
+        query = select(JOBS.c.queue, JOBS.c.status, func.count()).where(unfinished)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.group_by(JOBS.c.queue, JOBS.c.status)).all()
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def ping(self) -> None:
+        """Raises: StoreUnavailable."""
+        with self.database.reading() as connection:
+            connection.execute(select(literal(1)))
 
 
 def change(connection: Connection, job_id: str, wanted: Change) -> Job | None:

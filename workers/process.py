@@ -36,10 +36,12 @@ _PRESENCE_EVERY_S = 1.0
 _RECONNECT_S = 1.0
 
 
-def run_worker(settings: Settings, *, queues: Sequence[str] = (), name: str | None = None) -> None:
+def run_worker(
+    settings: Settings, *, queues: Sequence[str] = (), name: str | None = None, device_index: int | None = None
+) -> None:
     """Work until told to stop. `name` is given by a supervisor that guarantees there is no second worker
-    of that name: whatever the last one held is free at once."""
-    worker = Worker(settings, queues, name)
+    of that name: whatever the last one held is free at once. `device_index` picks one of several GPUs."""
+    worker = Worker(settings, queues, name, device_index)
     if name:
         worker.free_predecessor()
     worker.run()
@@ -48,7 +50,9 @@ def run_worker(settings: Settings, *, queues: Sequence[str] = (), name: str | No
 class Worker:
     """One worker process: one model runner, one job (or batch) at a time."""
 
-    def __init__(self, settings: Settings, queues: Sequence[str], name: str | None) -> None:
+    def __init__(
+        self, settings: Settings, queues: Sequence[str], name: str | None, device_index: int | None
+    ) -> None:
         self.settings = settings
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
@@ -58,7 +62,9 @@ class Worker:
         self.claims = Claims(self.database)
         self.errands = Errands("errands")
         self.bus = Bus(settings.broker_url, self.errands)
-        self.models = LoadedModels(settings.device, settings.loaded_models, settings.torch_threads)
+        self.models = LoadedModels(
+            settings.device, device_index, settings.loaded_models, settings.torch_threads
+        )
         self.draining = threading.Event()
         self.lease: Lease | None = None
         self.app = self._build_app()

@@ -1,0 +1,38 @@
+"""/v1/artifacts: the bytes of outputs, with ETag, Range and caching for ever: a key names its content."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from fastapi.responses import FileResponse, Response
+
+from api.context import TENANT, Ctx
+from api.documents import ProblemDocument
+from api.problems import problem
+from storage.artifacts import MEDIA_TYPES
+
+_CACHE = "public, max-age=31536000, immutable"
+
+router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"], responses={404: {"model": ProblemDocument}})
+
+
+@router.api_route("/{key}", methods=["GET", "HEAD"], response_class=FileResponse)
+async def get_artifact(
+    key: str, context: Ctx, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """Served while some job lists it."""
+    path = context.artifacts.find(key)
+    if path is None or not await asyncio.to_thread(context.store.lists_artifact, key, TENANT):
+        return problem(HTTPStatus.NOT_FOUND, "There is no such artifact.")
+    digest, _, extension = key.partition(".")
+    headers = {
+        "ETag": f'"{digest}"',
+        "Cache-Control": _CACHE,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if if_none_match and (digest in if_none_match or if_none_match.strip() == "*"):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    media_type = MEDIA_TYPES.get(extension, "application/octet-stream")
+    return FileResponse(path, headers=headers, media_type=media_type)

@@ -1,0 +1,41 @@
+"""What the handlers work with: opened in api.process, carried by the app, handed to each handler."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.follower import Follower
+from api.intake import Intake
+from config.settings import Settings
+from models.catalog import Catalog
+from storage.artifacts import ArtifactStore
+from storage.bus import Bus
+from storage.engine import Database
+from storage.jobs import JobStore
+from workers.queue import Doorbell
+
+TENANT = "default"  # whose jobs a request sees while nobody has a key
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The open parts of one API process."""
+
+    settings: Settings
+    database: Database
+    store: JobStore
+    artifacts: ArtifactStore
+    catalog: Catalog
+    bus: Bus
+    doorbell: Doorbell
+    intake: Intake
+    follower: Follower
+
+
+def context_of(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(context_of)]

@@ -1,0 +1,98 @@
+"""Group commit: submits that arrive together share one transaction and one round of doorbells. A lone submit
+does not wait; what cannot be written fast enough is refused, not hoarded."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from api.problems import Overloaded
+from jobs.errors import StoreUnavailable
+from jobs.values import Submission
+from storage.bus import Bus
+from storage.jobs import JobStore
+from storage.submissions import Submitted
+from workers.queue import Doorbell
+
+log = logging.getLogger(__name__)
+
+_BATCH_MOST = 128  # more rows a transaction gain nothing, and make its first member wait
+_BACKLOG_MOST = 4_096
+
+_Waiting = tuple[Submission, "asyncio.Future[Submitted]"]
+
+
+class Intake:
+    """The buffer between requests and the database. One transaction at a time; while it runs, the next
+    batch gathers by itself."""
+
+    def __init__(self, store: JobStore, doorbell: Doorbell, bus: Bus) -> None:
+        self._store = store
+        self._doorbell = doorbell
+        self._bus = bus
+        self._waiting: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._writer = ThreadPoolExecutor(1, "intake")
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="intake")
+
+    async def close(self) -> None:
+        if self._task:
+            self._task.cancel()
+        self._writer.shutdown(wait=True)
+
+    async def submit(self, submission: Submission) -> Submitted:
+        """Returns once the job is committed.
+
+        Raises:
+            Overloaded: the database is so slow that too many submits wait already.
+            StoreUnavailable: it does not answer.
+        """
+        if len(self._waiting) >= _BACKLOG_MOST:
+            raise Overloaded
+        answer: asyncio.Future[Submitted] = asyncio.get_running_loop().create_future()
+        self._waiting.append((submission, answer))
+        self._arrived.set()
+        return await answer
+
+    async def _run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            batch = [self._waiting.popleft() for _ in range(min(_BATCH_MOST, len(self._waiting)))]
+            if not self._waiting:
+                self._arrived.clear()
+            await self._commit(batch)
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        wanted = [submission for submission, _ in batch]
+        try:
+            submitted = await self._write(wanted)
+        except Exception as fault:
+            if len(batch) == 1 or isinstance(fault, StoreUnavailable):
+                _fail(batch, fault)
+                return
+            for one in batch:  # a row the database refuses must not take its neighbours with it
+                await self._commit([one])
+            return
+        self._announce(submitted)
+        for (_, answer), done in zip(batch, submitted, strict=True):
+            if not answer.done():
+                answer.set_result(done)
+
+    async def _write(self, wanted: Sequence[Submission]) -> list[Submitted]:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._store.submit, wanted)
+
+    def _announce(self, submitted: Sequence[Submitted]) -> None:
+        fresh = [done.job for done in submitted if done.job and not done.replayed]
+        if fresh:
+            self._doorbell.ring([(job.id, job.queue) for job in fresh])
+            self._bus.changed()
+
+
+def _fail(batch: Sequence[_Waiting], fault: Exception) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            answer.set_exception(fault)

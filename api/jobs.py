@@ -1,0 +1,198 @@
+"""/v1/jobs: submit, read, list, cancel, retry, delete."""
+
+import asyncio
+import base64
+import re
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from api.body import read_object
+from api.context import TENANT, Context, Ctx
+from api.documents import JobDocument, JobListDocument, ProblemDocument
+from api.requests import JobRequest, check_idempotency_key, parse_moment, submission_of
+from jobs.document import Document, job_document
+from jobs.errors import FieldFault, IdempotencyConflict, InvalidInput, JobNotFound
+from jobs.identity import parse_job_id
+from jobs.values import Job, Status
+
+_WAIT_MOST_S = 60
+_POLL_AFTER_S = 1
+
+_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:=(\d{1,9}))?(?=$|[,;\s])")
+_AGO = re.compile(r"(\d{1,6})([smhdw])")
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemDocument} for status in (404, 409, 413, 422, 503)
+}
+_BODY = {"requestBody": {"content": {"application/json": {"schema": JobRequest.model_json_schema()}}}}
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=_PROBLEMS)
+
+
+@router.post("", status_code=202, response_model=JobDocument, openapi_extra=_BODY)
+async def submit_job(
+    request: Request,
+    context: Ctx,
+    idempotency_key: Annotated[str | None, Header()] = None,
+    prefer: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Accept a job. The row is committed before the answer; a broker that is down delays nothing."""
+    submission = submission_of(
+        await read_object(request),
+        context.catalog,
+        tenant=TENANT,
+        max_attempts=context.settings.max_attempts,
+        idempotency_key=check_idempotency_key(idempotency_key),
+    )
+    submitted = await context.intake.submit(submission)
+    if submitted.job is None:
+        raise IdempotencyConflict
+    job, wait_s = submitted.job, _preferred_wait(prefer)
+    if wait_s and not job.final:
+        job = await context.follower.wait_beyond(job, None, wait_s)
+    headers = {"Location": f"/v1/jobs/{job.id}"}
+    if submitted.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if wait_s is not None:
+        headers["Preference-Applied"] = f"wait={wait_s}"
+    if wait_s is not None and job.final:
+        return JSONResponse(_document(context, job), HTTPStatus.OK, headers)
+    headers["Retry-After"] = str(_POLL_AFTER_S)
+    return JSONResponse(_document(context, job), HTTPStatus.ACCEPTED, headers)
+
+
+@router.get("", response_model=JobListDocument)
+async def list_jobs(
+    context: Ctx,
+    status: Annotated[list[Status] | None, Query(description="One or more of the status words")] = None,
+    model: Annotated[str | None, Query(max_length=128)] = None,
+    since: Annotated[str | None, Query(description="RFC 3339, or an age such as 90s, 15m, 1h, 7d")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """Newest first. `next_cursor` is null on the last page."""
+    _check_text("model", model)
+    jobs = await asyncio.to_thread(
+        context.store.list,
+        TENANT,
+        statuses=status or (),
+        model=model,
+        since=_since(since) if since else None,
+        before_id=_decode_cursor(cursor) if cursor else None,
+        limit=limit + 1,
+    )
+    page = jobs[:limit]
+    more = _encode_cursor(page[-1].id) if len(jobs) > limit else None
+    return JSONResponse({"jobs": [_document(context, job) for job in page], "next_cursor": more})
+
+
+@router.get("/{job_id}", response_model=JobDocument)
+async def get_job(
+    job_id: str,
+    context: Ctx,
+    wait: Annotated[float, Query(ge=0, le=_WAIT_MOST_S, allow_inf_nan=False)] = 0,
+    after: Annotated[int | None, Query(ge=0, le=(1 << 63) - 1)] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The job as it stands. With `wait`, answered once its `seq` is beyond `after` (without `after`: once it is
+    finished), or after that many seconds."""
+    job = await asyncio.to_thread(context.store.get, _job_id(job_id), TENANT)
+    if wait:
+        job = await context.follower.wait_beyond(job, after, wait)
+    document = _document(context, job)
+    headers = {"ETag": f'"{job.seq}-{document["progress"]:.4f}"', "Cache-Control": "no-cache"}
+    if not job.final:
+        headers["Retry-After"] = str(_POLL_AFTER_S)
+    if _matches(if_none_match, headers["ETag"]):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return JSONResponse(document, headers=headers)
+
+
+@router.post("/{job_id}/cancel", response_model=JobDocument)
+async def cancel_job(job_id: str, context: Ctx) -> Response:
+    """A queued job is canceled at once, a running one at its next denoising step; a finished one stays."""
+    job = await asyncio.to_thread(context.store.cancel, _job_id(job_id), TENANT)
+    context.bus.changed()
+    if job.status is Status.RUNNING:
+        context.bus.cancel(job.id)
+    return JSONResponse(_document(context, job))
+
+
+@router.post("/{job_id}/retry", response_model=JobDocument)
+async def retry_job(job_id: str, context: Ctx) -> Response:
+    """Queue a failed, canceled or expired job again, under the same id."""
+    job = await asyncio.to_thread(context.store.retry, _job_id(job_id), TENANT)
+    context.doorbell.ring([(job.id, job.queue)])
+    context.bus.changed()
+    return JSONResponse(_document(context, job))
+
+
+@router.delete("/{job_id}", status_code=204)
+async def delete_job(job_id: str, context: Ctx) -> Response:
+    """Forget a finished job and the artifacts that only it lists."""
+    await asyncio.to_thread(context.store.delete, _job_id(job_id), TENANT)
+    context.bus.changed()
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _document(context: Context, job: Job) -> Document:
+    return job_document(job, context.follower.progress_of(job.id), now=datetime.now(UTC))
+
+
+def _job_id(text: str) -> str:
+    """Whatever is no id names no job."""
+    job_id = parse_job_id(text)
+    if job_id is None:
+        raise JobNotFound(f"There is no job {text[:64]!r}.")
+    return job_id
+
+
+def _preferred_wait(prefer: str | None) -> int | None:
+    """Seconds of `Prefer: wait=N`, at most 60; a bare `wait` means as long as we may."""
+    found = _PREFER_WAIT.search(prefer or "")
+    if found is None:
+        return None
+    return min(int(found[1]), _WAIT_MOST_S) if found[1] else _WAIT_MOST_S
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    return etag in tags or "*" in tags
+
+
+def _since(text: str) -> datetime:
+    age = _AGO.fullmatch(text)
+    try:
+        if age:
+            return datetime.now(UTC) - timedelta(seconds=int(age[1]) * _UNITS_S[age[2]])
+        return parse_moment(text)
+    except (ValueError, OverflowError) as fault:
+        detail = "Must be RFC 3339 with a time zone, or an age such as 1h."
+        raise InvalidInput("A parameter is not valid.", [FieldFault("since", detail)]) from fault
+
+
+def _encode_cursor(job_id: str) -> str:
+    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> str:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        job_id = parse_job_id(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
+    except ValueError:
+        job_id = None
+    if job_id is None:
+        detail = "Is not a cursor that this server gave."
+        raise InvalidInput("A parameter is not valid.", [FieldFault("cursor", detail)])
+    return job_id
+
+
+def _check_text(field: str, text: str | None) -> None:
+    if text and "\0" in text:
+        fault = FieldFault(field, "The NUL character is not allowed in text.")
+        raise InvalidInput("A parameter is not valid.", [fault])

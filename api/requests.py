@@ -1,0 +1,115 @@
+"""What a client may say of a job: the envelope around a model's own input, and how it becomes a submission."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from api.body import fingerprint
+from jobs.errors import FieldFault, InvalidInput, ModelNotFound
+from jobs.identity import new_job_id
+from jobs.values import Priority, Submission
+from models.catalog import Catalog
+
+_METADATA_BYTES = 16 * 1024
+_KEY_CHARACTERS = 255
+
+
+class JobRequest(BaseModel):
+    """The body of POST /v1/jobs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: Annotated[str, Field(min_length=1, max_length=128, description="Name, alias or name@version")]
+    input: Annotated[dict[str, Any], Field(description="Checked against the model's own JSON Schema")]
+    priority: Literal["interactive", "batch"] = "interactive"
+    deadline: Annotated[
+        str | None, Field(description="RFC 3339 with a time zone; not started by then: expired")
+    ] = None
+    metadata: Annotated[dict[str, Any], Field(description="Up to 16 KiB, returned as given")] = {}
+    webhook: Annotated[None, Field(description="Not served yet")] = None
+    depends_on: Annotated[list[str], Field(max_length=0, description="Not served yet")] = []
+
+    @field_validator("deadline")
+    @classmethod
+    def _moment(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_moment(text)
+        return text
+
+    @field_validator("metadata")
+    @classmethod
+    def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(metadata, ensure_ascii=False).encode()) > _METADATA_BYTES:
+            raise ValueError("metadata may have 16 KiB")
+        return metadata
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment in RFC 3339, in UTC. Raises: ValueError."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError("a time zone is missing, such as Z")
+        return moment.astimezone(UTC)
+    except OverflowError as fault:
+        raise ValueError("the year is out of range") from fault
+
+
+def submission_of(
+    body: dict[str, Any], catalog: Catalog, *, tenant: str, max_attempts: int, idempotency_key: str | None
+) -> Submission:
+    """A checked submission.
+
+    Raises:
+        InvalidInput: naming every field of the envelope, or of the model's input, that is wrong.
+    """
+    wanted = _envelope(body)
+    try:
+        entry = catalog.find(wanted.model)
+    except ModelNotFound as missing:
+        raise InvalidInput(str(missing), [FieldFault("model", str(missing))]) from missing
+    entry.validate_input(wanted.input)
+    resolved = entry.resolve(wanted.input)
+    return Submission(
+        id=new_job_id(),
+        tenant=tenant,
+        queue=entry.queue,
+        model=entry.name,
+        model_version=entry.version,
+        priority=Priority[wanted.priority.upper()],
+        input=wanted.input,
+        metadata=wanted.metadata,
+        batch_key=entry.batch_key(resolved),
+        units=entry.units(resolved),
+        steps=entry.steps(resolved),
+        max_attempts=max_attempts,
+        deadline=parse_moment(wanted.deadline) if wanted.deadline else None,
+        idempotency_key=idempotency_key,
+        body_hash=fingerprint(body) if idempotency_key else "",
+    )
+
+
+def check_idempotency_key(key: str | None) -> str | None:
+    """Raises: InvalidInput, when the key is not 1 to 255 printable ASCII characters."""
+    if key is not None and not (0 < len(key) <= _KEY_CHARACTERS and key.isascii() and key.isprintable()):
+        detail = "Must be 1 to 255 printable ASCII characters."
+        raise InvalidInput("The Idempotency-Key is not valid.", [FieldFault("Idempotency-Key", detail)])
+    return key
+
+
+def _envelope(body: dict[str, Any]) -> JobRequest:
+    try:
+        return JobRequest.model_validate(body)
+    except ValidationError as wrong:
+        faults = [FieldFault(".".join(map(str, fault["loc"])), _sentence(fault)) for fault in wrong.errors()]
+        raise InvalidInput("The job is not valid.", faults) from wrong
+
+
+def _sentence(fault: Any) -> str:
+    if fault["loc"] and fault["loc"][0] in ("webhook", "depends_on"):
+        return "This server does not serve this yet."
+    if fault["type"] == "extra_forbidden":
+        return "There is no such field."
+    return f"{fault['msg']}."

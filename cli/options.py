@@ -1,0 +1,52 @@
+"""Options that many commands share, and how they answer in words or in JSON."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from cli.client import Api, Document
+from config.settings import read_settings
+
+
+def with_api(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--url` and `--json`; it receives an open `api` and `as_json`."""
+
+    def run(url: str | None, **options: Any) -> Any:
+        settings = read_settings(url=url)
+        return command(api=Api(settings.url, settings.api_key or None), **options)
+
+    run.__doc__ = command.__doc__
+    run.__name__ = command.__name__
+    run.__dict__.update(command.__dict__)  # the options that were declared below this one
+    run = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")(run)
+    return click.option("--url", help="Where the API is; default: SAFELIGHT_URL, or the stack here.")(run)
+
+
+def show(document: Any, as_json: bool, words: Callable[[], str]) -> None:
+    click.echo(json.dumps(document, ensure_ascii=False) if as_json else words())
+
+
+def job_line(job: Document) -> str:
+    """A job on one line, for lists."""
+    prompt = " ".join(str(job["input"].get("prompt", "")).split())
+    shown = prompt if len(prompt) <= 48 else f"{prompt[:47]}…"
+    return f"{job['id']}  {job['status']:<9}  {job['model']:<10}  {job['created_at'][:19]}Z  {shown}"
+
+
+def job_page(job: Document) -> str:
+    """A job on several lines, for reading."""
+    timings = job["timings"]
+    lines = [
+        f"{job['id']}  {job['status']}",
+        f"  model     {job['model']}@{job['model_version']}, {job['priority']}",
+        f"  input     {json.dumps(job['input'], ensure_ascii=False)}",
+        f"  progress  {job['progress']:.0%}, step {job['step']} of {job['steps']}",
+        f"  attempt   {job['attempt']} of {job['max_attempts']}",
+        f"  timings   {', '.join(f'{k} {v:.3f}' for k, v in timings.items() if v is not None)}",
+    ]
+    lines += [f"  output    {output['url']}  seed {output['seed']}" for output in job["outputs"]]
+    if job["error"]:
+        lines.append(f"  error     {job['error']['code']}: {job['error']['message']}")
+    return "\n".join(lines)

@@ -1,0 +1,47 @@
+"""`safelight api | worker | reaper | flower`: one role each, for separate hosts and containers."""
+
+import click
+
+from config.settings import read_settings
+
+
+@click.command("api")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+def api_command(host: str, port: int) -> None:
+    """Run the API alone, until told to stop."""
+    from api.process import run_api
+
+    run_api(read_settings(), host=host, port=port)
+
+
+@click.command("worker")
+@click.option("--queues", default="", help="Separated by commas; default: every queue of the catalog.")
+@click.option("--device", help="auto, cpu, cuda:0, …")
+@click.option("--device-index", type=click.IntRange(0), help="With several GPUs: which one.")
+@click.option("--name", help="Only for a supervisor that guarantees one living worker of this name.")
+def worker_command(queues: str, device: str | None, device_index: int | None, name: str | None) -> None:
+    """Run one worker, until told to stop."""
+    from workers.process import run_worker
+
+    settings = read_settings(device=device)
+    wanted = [queue.strip() for queue in queues.split(",") if queue.strip()]
+    run_worker(settings, queues=wanted, name=name, device_index=device_index)
+
+
+@click.command("reaper")
+def reaper_command() -> None:
+    """Run the reaper, until told to stop."""
+    from workers.reaper import run_reaper
+
+    run_reaper(read_settings())
+
+
+@click.command("flower")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=5555, show_default=True, type=click.IntRange(1, 65535))
+def flower_command(host: str, port: int) -> None:
+    """Run Flower, until told to stop."""
+    from workers.flower import run_flower
+
+    run_flower(read_settings(), host=host, port=port)

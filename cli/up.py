@@ -1,0 +1,62 @@
+"""`safelight up`."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import click
+
+from cli.client import Refused
+from cli.stack import Stack, StackError, choose_ports, only_stack_in
+from config.settings import Settings, read_settings
+
+
+@click.command("up")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="default: .safelight")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option("--flower-port", type=click.IntRange(0, 65535), help="default: 5555, or any free one")
+@click.option("--json", "as_json", is_flag=True, help="Print the readiness line as JSON.")
+def up_command(
+    host: str, port: int, data_dir: Path | None, workers: int, flower_port: int | None, as_json: bool
+) -> None:
+    """Run the whole stack here until Ctrl-C or SIGTERM.
+
+    Prints one line `ready http://HOST:PORT` once a job can be served. What the parts say goes to stderr.
+    """
+    settings = _settings(data_dir)
+    try:
+        with only_stack_in(settings.data_dir):
+            from api.exposure import check_exposure
+
+            check_exposure(settings, host)
+            ports = choose_ports(host, port, flower_port)
+            with _log(settings.data_dir) as log:
+                stack = Stack(settings, host=host, ports=ports, workers=workers, log=log)
+                stack.run(lambda: _announce(stack, as_json))
+    except StackError as fault:
+        raise Refused(str(fault)) from fault
+
+
+def _settings(data_dir: Path | None) -> Settings:
+    settings = read_settings(data_dir=data_dir)
+    return settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
+
+
+def _announce(stack: Stack, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"ready": stack.url, "flower": stack.flower_url}), flush=True)
+        return
+    print(f"ready {stack.url}", flush=True)
+    print(f"safelight: Flower at {stack.flower_url}; Ctrl-C stops everything", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _log(folder: Path) -> Iterator[IO[bytes]]:
+    """Where the roles' own words go: a file, so that a closed terminal stops nobody."""
+    with (folder / "stack.log").open("ab", buffering=0) as file:
+        yield file
