@@ -1,8 +1,8 @@
 """Alembic's entry: runs migrations on the connection it is handed, or on the configured database."""
 
+from alembic import context
 from sqlalchemy import Connection
 
-from alembic import context
 from storage.tables import METADATA
 
 

@@ -1,4 +1,4 @@
-"""The shapes of our answers, for /openapi.json. Handlers answer plain documents; a test holds them to these."""
+"""The shapes of our answers, for /openapi.json. Handlers answer plain documents; a test holds them to it."""
 
 from typing import Any, Literal
 

@@ -99,8 +99,8 @@ async def get_job(
     after: Annotated[int | None, Query(ge=0, le=(1 << 63) - 1)] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """The job as it stands. With `wait`, answered once its `seq` is beyond `after` (without `after`: once it is
-    finished), or after that many seconds."""
+    """The job as it stands. With `wait`, answered once its `seq` is beyond `after` (without `after`: once it
+    is finished), or after that many seconds."""
     job = await asyncio.to_thread(context.store.get, _job_id(job_id), TENANT)
     if wait:
         job = await context.follower.wait_beyond(job, after, wait)

@@ -68,7 +68,8 @@ def problem(
     }
     if faults:
         body["errors"] = [
-            {"field": fault.field, "pointer": _pointer(fault.field), "detail": fault.detail} for fault in faults
+            {"field": fault.field, "pointer": _pointer(fault.field), "detail": fault.detail}
+            for fault in faults
         ]
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 

@@ -1,4 +1,4 @@
-"""What a client may say of a job: the envelope around a model's own input, and how it becomes a submission."""
+"""What a client may say of a job: the envelope around a model's input, and how it becomes a submission."""
 
 import json
 from datetime import UTC, datetime

@@ -62,7 +62,11 @@ def check_weights(entry: Entry) -> str | None:
     missing = [name for name in parts if not any((folder / name).glob("*"))]
     if missing:
         return f"these folders are missing or empty in {folder}: {', '.join(missing)}"
-    unweighted = [name for name in parts if (folder / name / "config.json").is_file() and not _has_weights(folder / name)]
+    unweighted = [
+        name
+        for name in parts
+        if (folder / name / "config.json").is_file() and not _has_weights(folder / name)
+    ]
     return f"no safetensors in {', '.join(str(folder / name) for name in unweighted)}" if unweighted else None
 
 
@@ -88,7 +92,9 @@ def _examine_database(settings: Settings) -> Iterator[Finding]:
         current, newest = revisions(database)
         differing = differences(database) if current == newest else []
     except StoreUnavailable as fault:
-        yield Finding("database", "fault", str(fault), "start the database, or correct SAFELIGHT_DATABASE_URL")
+        yield Finding(
+            "database", "fault", str(fault), "start the database, or correct SAFELIGHT_DATABASE_URL"
+        )
         return
     if current != newest:
         what = f"a migration is missing: it is at {current or 'nothing'}, not at {newest}"
@@ -109,7 +115,7 @@ def _examine_broker(settings: Settings) -> Iterator[Finding]:
     try:
         client = connect(settings.broker_url)
         facts = client.info("memory")
-        policy = facts["maxmemory_policy"]  # type: ignore[index]
+        policy = facts["maxmemory_policy"]
     except (*BROKER_FAULTS, ValueError) as fault:
         what = f"unreachable at {settings.broker_url.rpartition('@')[2]}: {fault}"
         yield Finding("broker", "fault", what, "start Redis or Valkey there, or correct SAFELIGHT_BROKER_URL")
@@ -145,14 +151,18 @@ def _examine_catalog(catalog: Catalog) -> Iterator[Finding]:
             mend = "restore the folder (git checkout, or train it again), or correct the TOML's [source]"
             yield Finding("models", "fault", f"{entry.full_name}: a model file is missing: {fault}", mend)
         else:
-            yield Finding("models", "warning", f"{entry.full_name}: {fault}", "a worker downloads it when first used")
+            yield Finding(
+                "models", "warning", f"{entry.full_name}: {fault}", "a worker downloads it when first used"
+            )
 
 
 def _examine_api(settings: Settings) -> Iterator[Finding]:
     try:
         ready = Api(settings.url, settings.api_key or None).get("/readyz")
     except Refused as fault:
-        yield Finding("api", "fault", fault.message.splitlines()[0], "start it with `safelight up`, or name its --url")
+        yield Finding(
+            "api", "fault", fault.message.splitlines()[0], "start it with `safelight up`, or name its --url"
+        )
         return
     yield Finding("api", "ok", f"answers at {settings.url}")
     if ready["parts"]["workers"]["status"] != "ok":

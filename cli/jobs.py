@@ -89,7 +89,9 @@ def retry_command(
 
 
 @jobs_command.command("purge")
-@click.option("--status", type=click.Choice(_STATUSES[2:]), multiple=True, default=("failed",), show_default=True)
+@click.option(
+    "--status", type=click.Choice(_STATUSES[2:]), multiple=True, default=("failed",), show_default=True
+)
 @click.option("--model")
 @click.option("--since", help="RFC 3339, or an age such as 1h.")
 @click.option("--dry-run", is_flag=True, help="Only say which.")
@@ -119,7 +121,12 @@ def _all(
     cursor = None
     while most > 0:
         page = api.get(
-            "/v1/jobs", status=list(status) or None, model=model, since=since, limit=min(200, most), cursor=cursor
+            "/v1/jobs",
+            status=list(status) or None,
+            model=model,
+            since=since,
+            limit=min(200, most),
+            cursor=cursor,
         )
         yield from page["jobs"]
         most -= len(page["jobs"])
@@ -147,6 +154,10 @@ def _each(api: Api, job_ids: tuple[str, ...], verb: str, as_json: bool) -> None:
             show(job, as_json, lambda job=job: f"{job['id']}  {job['status']}")  # type: ignore[misc]
         except Refused as fault:
             refused += 1
-            click.echo(json.dumps({"id": job_id, "error": fault.message}) if as_json else f"{job_id}  {fault.message}")
+            click.echo(
+                json.dumps({"id": job_id, "error": fault.message})
+                if as_json
+                else f"{job_id}  {fault.message}"
+            )
     if refused:
         raise Refused(f"{refused} of {len(job_ids)} refused")

@@ -57,7 +57,8 @@ def verify_command(names: tuple[str, ...], as_json: bool) -> None:
 
 def _line(model: Document) -> str:
     marks = ", ".join(mark for mark in ("default", "warm") if model[mark])
-    return f"{model['name']:<12} {model['versions'][-1]:<6} {model['media_kind']:<6} {marks:<14} {model['description']}"
+    name, version, kind = model["name"], model["versions"][-1], model["media_kind"]
+    return f"{name:<12} {version:<6} {kind:<6} {marks:<14} {model['description']}"
 
 
 def _page(model: Document) -> str:

@@ -162,7 +162,7 @@ class Stack:
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,  # Ctrl-C reaches only us: the order of stopping is ours
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         role.started_at = time.monotonic()
 
@@ -306,7 +306,7 @@ def _is_ready(url: str) -> bool:
     return all(parts[part]["status"] == "ok" for part in ("database", "broker", "workers"))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child, before it becomes its role: Linux ends it gently if this supervisor is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

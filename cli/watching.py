@@ -11,24 +11,44 @@ FINAL = ("succeeded", "failed", "canceled", "expired")
 
 def follow(api: Api, job: Document, *, quiet: bool) -> Document:
     """Poll until the job is final, and return it as it then stands."""
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         while job["status"] not in FINAL:
             job = api.get(f"/v1/jobs/{job['id']}", wait=30)
         return job
-    return _follow_with_bar(api, job)
+    return _follow_with_bar(api, job) if sys.stderr.isatty() else _follow_in_lines(api, job)
+
+
+def _follow_in_lines(api: Api, job: Document) -> Document:
+    said = ""
+    while True:
+        line = f"{job['status']}{_steps(job)}"
+        if line != said:
+            print(said := line, file=sys.stderr, flush=True)
+        if job["status"] in FINAL:
+            return job
+        time.sleep(_EVERY_S)
+        job = api.get(f"/v1/jobs/{job['id']}")
 
 
 def _follow_with_bar(api: Api, job: Document) -> Document:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<9}"),
+        BarColumn(),
+        TextColumn("{task.fields[steps]}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(job["status"], total=1.0, steps="")
         while True:
-            steps = f"step {job['step']}/{job['steps']}" if job["status"] == "running" else ""
-            bar.update(task, description=f"{job['status']:<9}", completed=job["progress"], steps=steps)
+            bar.update(task, description=job["status"], completed=job["progress"], steps=_steps(job))
             if job["status"] in FINAL:
                 return job
             time.sleep(_EVERY_S)
             job = api.get(f"/v1/jobs/{job['id']}")
+
+
+def _steps(job: Document) -> str:
+    return f" step {job['step']}/{job['steps']}" if job["status"] == "running" else ""

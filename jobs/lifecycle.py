@@ -98,7 +98,12 @@ def claim(worker: str, lease_s: float, now: datetime) -> Change:
 
 
 def succeed(
-    job: Job, outputs: Sequence[Output], now: datetime, *, load_s: float | None = None, run_s: float | None = None
+    job: Job,
+    outputs: Sequence[Output],
+    now: datetime,
+    *,
+    load_s: float | None = None,
+    run_s: float | None = None,
 ) -> Change:
     """The holder publishes its result. A cancel that came too late loses to it."""
     values = {

@@ -114,7 +114,7 @@ class DiffusersRunner:
 
 
 def resolve_device(wanted: str, index: int | None = None) -> str:
-    """`auto` means an accelerator where there is one; of several GPUs, the one with that index, round robin."""
+    """`auto` means an accelerator where there is one; of several GPUs, the one of that index."""
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():

@@ -43,7 +43,7 @@ class Limits(_Part):
 
 
 class Batch(_Part):
-    """How jobs of this model may share a batch: `max` outputs, and only jobs that agree in all `same` inputs."""
+    """How jobs of this model may share a batch: `max` outputs, of jobs that agree in all `same` inputs."""
 
     max: int = Field(default=1, ge=1, le=1024)
     same: tuple[str, ...] = ()

@@ -49,7 +49,7 @@ class ArtifactStore:
         stored = Stored(f"{digest}.{EXTENSIONS.get(media_type, 'bin')}", digest, len(data))
         path = self._path(stored.key)
         if path.exists() and path.stat().st_size == len(data):
-            os.utime(path)  # young again: a sweep of unlisted bytes must not take it before its row is written
+            os.utime(path)  # young again: no sweep may take it before its row is written
             return stored
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=_TEMPORARY)

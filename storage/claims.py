@@ -36,9 +36,7 @@ class Claims:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def claim(
-        self, queue: str, worker: str, lease_s: float, companions: Callable[[Job], int]
-    ) -> list[Job]:
+    def claim(self, queue: str, worker: str, lease_s: float, companions: Callable[[Job], int]) -> list[Job]:
         """Take the best claimable job of the queue and, while `companions(job)` allows, others of the same
         batch key that were never tried before: a job that failed once runs alone, so that it can do its
         neighbours no harm. One transaction; two workers never get the same job.

@@ -63,7 +63,7 @@ class Database:
             yield connection
 
     def now(self, connection: Connection) -> datetime:
-        """The database's own clock: leases must not depend on the clocks of many hosts. SQLite has one host."""
+        """The database's own clock: leases must not depend on many hosts' clocks. SQLite has one host."""
         if self.is_sqlite:
             return datetime.now(UTC)
         moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()

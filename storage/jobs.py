@@ -64,7 +64,9 @@ class JobStore:
         if model:
             query = query.where(JOBS.c.model == model)
         if since:
-            query = query.where(JOBS.c.created_at >= since, JOBS.c.id >= _first_id_at(since - _ID_CLOCK_MARGIN))
+            query = query.where(
+                JOBS.c.created_at >= since, JOBS.c.id >= _first_id_at(since - _ID_CLOCK_MARGIN)
+            )
         if before_id:
             query = query.where(JOBS.c.id < before_id)
         with self.database.reading() as connection:
@@ -106,7 +108,6 @@ class JobStore:
             query = query.join(JOBS, JOBS.c.id == ARTIFACTS.c.job_id).where(JOBS.c.tenant == tenant)
         with self.database.reading() as connection:
             return connection.execute(query).first() is not None
-
 
     def count_unfinished(self) -> dict[tuple[str, str], int]:
         """Numbers by (queue, status); costs nothing for finished jobs."""

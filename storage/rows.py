@@ -1,9 +1,8 @@
 """Between a row of `jobs` and the value `Job`, in both directions."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
-
-from sqlalchemy import Row
 
 from jobs.values import Fault, Job, Output, Priority, Status
 from storage.tables import JOBS
@@ -14,7 +13,7 @@ _AT = {field.name: index for index, field in enumerate(fields(Job))}
 _PRIORITY, _STATUS, _OUTPUTS, _ERROR = (_AT[name] for name in ("priority", "status", "outputs", "error"))
 
 
-def job_of(row: Row[Any]) -> Job:
+def job_of(row: Sequence[Any]) -> Job:
     """The job in a row that was selected as JOB_COLUMNS."""
     cells = list(row)
     cells[_PRIORITY] = Priority(cells[_PRIORITY])

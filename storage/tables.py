@@ -102,9 +102,7 @@ class ChangeRow(SQLModel, table=True):
     # SQLite counts positions by itself only in a column of exactly this type.
     position: int | None = Field(
         default=None,
-        sa_column=Column(
-            BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-        ),
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     )
     job_id: str = Field(sa_column=Column(_ID, nullable=False))
 

@@ -30,7 +30,12 @@ class Narrator:
     def started(self, jobs: Sequence[Job]) -> None:
         at = time.time()
         for job in jobs:
-            shown = {"name": f"{_TASK}:{job.model}", "args": "()", "kwargs": _shown(job), "retries": job.attempt - 1}
+            shown = {
+                "name": f"{_TASK}:{job.model}",
+                "args": "()",
+                "kwargs": _shown(job),
+                "retries": job.attempt - 1,
+            }
             self._send("task-received", job, at, shown | {"eta": None, "expires": None})
             self._send("task-started", job, at, {})
 

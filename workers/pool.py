@@ -1,5 +1,5 @@
 """Celery's pool of threads, awake. With prefetch off, Celery's event loop asks for the next message only when
-it next wakes, up to a second after a task ended in its thread [measured, Celery 5.7.0]: so an ending wakes it."""
+it next wakes, up to a second after a task ended in its thread [measured, 5.7.0]: so an ending wakes it."""
 
 from collections.abc import Callable
 from typing import Any

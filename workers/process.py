@@ -8,6 +8,8 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
@@ -15,7 +17,8 @@ from celery.signals import worker_ready, worker_shutting_down
 from config.settings import Settings
 from jobs import lifecycle
 from jobs.errors import JobNotFound, StoreUnavailable
-from jobs.values import Status
+from jobs.lifecycle import Change
+from jobs.values import Job, Status
 from models.catalog import read_catalog
 from models.loading import LoadedModels
 from storage.artifacts import ArtifactStore
@@ -37,7 +40,11 @@ _RECONNECT_S = 1.0
 
 
 def run_worker(
-    settings: Settings, *, queues: Sequence[str] = (), name: str | None = None, device_index: int | None = None
+    settings: Settings,
+    *,
+    queues: Sequence[str] = (),
+    name: str | None = None,
+    device_index: int | None = None,
 ) -> None:
     """Work until told to stop. `name` is given by a supervisor that guarantees there is no second worker
     of that name: whatever the last one held is free at once. `device_index` picks one of several GPUs."""
@@ -144,7 +151,9 @@ class Worker:
         client = connect(self.settings.broker_url, timeout_s=30.0)
         while not self.draining.is_set():
             try:
-                with client.pubsub(ignore_subscribe_messages=True) as channel:
+                with client.pubsub(  # type: ignore[no-untyped-call]
+                    ignore_subscribe_messages=True
+                ) as channel:
                     channel.subscribe(CANCEL)
                     while True:
                         message = channel.get_message(timeout=10.0)
@@ -168,11 +177,14 @@ class Worker:
 
     def _hand_back_and_end(self) -> None:
         log.warning("a step outlasts the grace: its jobs are handed back, this process ends")
-        lease = self.lease
-        if lease is not None:
+        if (lease := self.lease) is not None:
             held = self.jobs.get_many(lease.job_ids)
             mine = [job for job in held if job.fence == lease.fence_of(job.id)]
-            self.claims.conclude([lambda now, job=job: (job.id, lifecycle.hand_back(job, now)) for job in mine])  # type: ignore[misc]
+            self.claims.conclude([partial(_handed_back, job) for job in mine])
             self.bus.changed()
         self.errands.close()
         os._exit(0)
+
+
+def _handed_back(job: Job, now: datetime) -> tuple[str, Change]:
+    return job.id, lifecycle.hand_back(job, now)

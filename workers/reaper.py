@@ -57,7 +57,7 @@ class Reaper:
     def ring_for_silent(self) -> None:
         """As many doorbells as there are claimable jobs, less those that already wait in the queue."""
         for queue in self._claims.queues():
-            waiting = int(self._broker.llen(queue))  # type: ignore[arg-type]
+            waiting = int(self._broker.llen(queue))
             if waiting >= _RING_MOST:
                 continue
             silent = self._claims.claimable(queue, _RING_MOST)[waiting:]

@@ -18,7 +18,7 @@ def define_look(app: Celery, look: Callable[[str], int]) -> None:
 
 
 def answer_revoke(cancel: Callable[[str], None]) -> None:
-    """Let Flower's Revoke button cancel the job. Terminating a thread does nothing, so that is never tried."""
+    """Let Flower's Revoke button cancel the job. Terminating a thread does nothing."""
     original = Panel.data["revoke"]
 
     def revoke(state: Any, task_id: Any, terminate: bool = False, signal: Any = None, **kwargs: Any) -> Any:
@@ -27,4 +27,3 @@ def answer_revoke(cancel: Callable[[str], None]) -> None:
         return original(state, task_id, terminate=False, **kwargs)
 
     Panel.data["revoke"] = revoke
-
