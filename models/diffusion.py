@@ -11,12 +11,17 @@ os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import torch
+import transformers.utils.logging
 from diffusers import DiffusionPipeline
+from diffusers.utils import logging as diffusers_logging
 from PIL.Image import Image
 
 from jobs.errors import Interrupted, ModelFault, ModelUnavailable, OutOfMemory
 from models.entry import Entry
 from models.runner import Media, Request, Result, Watch
+
+for library in (diffusers_logging, transformers.utils.logging):
+    library.disable_progress_bar()
 
 _OURS = {"seed", "count", "exact"}  # inputs that Safelight answers itself; the pipeline never sees them
 _PER_ROW = {"prompt", "negative_prompt"}  # inputs that may differ within a batch

@@ -1,23 +1,45 @@
 """Flower, on our Celery app. It sees jobs, not messages: workers.narrator tells it."""
 
+import os
 import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import flower.command
+import tornado.web
+from flower.api import BaseApiHandler
 
 from config.settings import Settings
 from workers.queue import build_celery
 
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
 
 def run_flower(settings: Settings, *, host: str, port: int) -> None:
-    """Serve Flower until told to stop. Its own pages are protected by basic auth when a password is set;
-    /metrics and /healthcheck never are, so bind it to loopback or a private network."""
-    arguments = [
-        "flower",
-        f"--address={host}",
-        f"--port={port}",
-        "--inspect_timeout=2000",
-        "--enable_events=True",
-    ]
+    """Serve Flower until told to stop. With a password, its pages and its API ask for it (/metrics and
+    /healthcheck never do); without one, its API answers this machine only, and no other site's page."""
+    arguments = ["flower", f"--address={host}", f"--port={port}", "--inspect_timeout=2000"]
     if settings.flower_auth:
         arguments.append(f"--basic-auth={settings.flower_auth}")
+    elif host in _LOOPBACK:
+        BaseApiHandler.prepare = _admit_this_machine
+    flower.command.sigterm_handler = _leave
     sys.argv = ["flower", *arguments[1:]]  # Flower's option parser insists on reading it
     app = build_celery(settings)
     app.start(["--quiet", *arguments])
+
+
+def _leave(*_: object) -> None:
+    """Flower's own way out joins threads that may be waiting for the broker for ever; it has nothing to lose."""
+    os._exit(0)
+
+
+def _admit_this_machine(handler: Any) -> None:
+    """Flower 2.2 would refuse its whole API without a password. On loopback what must be kept out is a page
+    of another site in the operator's browser, also under a name that resolves to this machine."""
+    headers = handler.request.headers
+    asked = urlsplit(f"//{headers.get('Host', '')}")
+    origin = headers.get("Origin")
+    foreign = headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+    if asked.hostname not in _LOOPBACK or foreign or (origin and urlsplit(origin).netloc != asked.netloc):
+        raise tornado.web.HTTPError(403, "Only this machine's own pages and programs may use this API.")

@@ -1,0 +1,1 @@
+"""Behaviour, seen from outside wherever possible: real brokers, databases, processes and pipelines."""
