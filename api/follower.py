@@ -98,7 +98,7 @@ class Follower:
             while not (current.final if seq is None else current.seq > seq):
                 left = give_up_at - time.monotonic()
                 if left <= 0:
-                    break
+                    return await asyncio.to_thread(self._store.get, job.id)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(watcher.changed.wait(), left)
                 watcher.changed.clear()

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cli.stack import die_with_parent
+from cli.crew import die_with_parent
 
 _SAFELIGHT = str(Path(sys.executable).with_name("safelight"))
 _OUTPUT = Path("demo.png")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from config.settings import SettingsError
+from config.settings import SettingsError, read_settings
 from jobs.errors import SafelightError
 
 _COMMANDS = {
@@ -46,8 +46,7 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def safelight() -> None:
     """A durable job service for generative media."""
-    level = logging.getLevelNamesMapping().get(_log_level(), logging.WARNING)
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=read_settings().log, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -57,9 +56,3 @@ def main(arguments: list[str] | None = None) -> Any:
     except (SafelightError, SettingsError) as fault:
         click.echo(f"Error: {fault}", err=True)
         sys.exit(1)
-
-
-def _log_level() -> str:
-    import os
-
-    return os.environ.get("SAFELIGHT_LOG", "WARNING").upper()

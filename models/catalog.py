@@ -55,9 +55,9 @@ class Catalog:
         return list(self._versions.get(name, ()))
 
     def default(self) -> Entry | None:
-        """The model of a job that names none."""
+        """The model to offer first: the last one read that says so; a user's wins over ours."""
         entries = list(self)
-        return next((entry for entry in entries if entry.default), entries[0] if entries else None)
+        return next((entry for entry in reversed(entries) if entry.default), entries[0] if entries else None)
 
     def queues(self) -> list[str]:
         """Every queue that some model's jobs go to."""

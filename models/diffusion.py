@@ -1,6 +1,7 @@
 """Diffusers pipelines: loading one, and running a batch of jobs through it. Imports torch: reach it only
 through `models.loading`."""
 
+import inspect
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -17,14 +18,13 @@ from diffusers.utils import logging as diffusers_logging
 from PIL.Image import Image
 
 from jobs.errors import Interrupted, ModelFault, ModelUnavailable, OutOfMemory
-from models.entry import Entry
+from models.entry import PER_ROW, Entry
 from models.runner import Media, Request, Result, Watch
 
 for library in (diffusers_logging, transformers.utils.logging):
     library.disable_progress_bar()
 
 _OURS = {"seed", "count", "exact"}  # inputs that Safelight answers itself; the pipeline never sees them
-_PER_ROW = {"prompt", "negative_prompt"}  # inputs that may differ within a batch
 _SEED_MASK = (1 << 63) - 1
 
 
@@ -66,20 +66,30 @@ class DiffusersRunner:
         return [[next(media) for _ in range(_count(request))] for request in requests]
 
     def _run(self, rows: Sequence[Request], seeds: Sequence[int], watch: Watch) -> list[Image]:
-        def on_step(pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            watch.step(step + 1, pipeline.num_timesteps)
-            return tensors
-
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         with torch.inference_mode():
             output = self._pipeline(
                 **self._keywords(rows),
+                **self._callback(watch),
                 generator=generators if len(generators) > 1 else generators[0],
-                callback_on_step_end=on_step,
                 output_type="pil",
             )
         images: list[Image] = output.images
         return images
+
+    def _callback(self, watch: Watch) -> dict[str, Any]:
+        """How this pipeline tells of its steps: older ones have only the legacy callback."""
+
+        def on_step(pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            watch.step(step + 1, pipeline.num_timesteps)
+            return tensors
+
+        def on_legacy_step(step: int, _timestep: Any, _latents: Any) -> None:
+            watch.step(step + 1, len(self._pipeline.scheduler.timesteps))
+
+        if "callback_on_step_end" in inspect.signature(self._pipeline.__call__).parameters:
+            return {"callback_on_step_end": on_step}
+        return {"callback": on_legacy_step, "callback_steps": 1}
 
     def _keywords(self, rows: Sequence[Request]) -> dict[str, Any]:
         """What the batch shares comes from its first row: the batch key made sure that they agree."""
@@ -89,7 +99,7 @@ class DiffusersRunner:
             if name in _OURS:
                 continue
             keyword = self._entry.call.get(name, name)
-            keywords[keyword] = [row.input[name] for row in rows] if name in _PER_ROW else value
+            keywords[keyword] = [row.input[name] for row in rows] if name in PER_ROW else value
         return keywords
 
     def _load(self) -> Any:

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from jobs.errors import FieldFault, InvalidInput
 
+PER_ROW = frozenset({"prompt", "negative_prompt"})  # text that may differ from row to row of a batch
+
 _NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
@@ -43,10 +45,9 @@ class Limits(_Part):
 
 
 class Batch(_Part):
-    """How jobs of this model may share a batch: `max` outputs, of jobs that agree in all `same` inputs."""
+    """How many outputs may share a batch. Its jobs agree in all inputs but those that may differ by row."""
 
     max: int = Field(default=1, ge=1, le=1024)
-    same: tuple[str, ...] = ()
 
 
 class Load(_Part):
@@ -124,8 +125,10 @@ class Entry(_Part):
         """Jobs with the same key may run in one batch; None: this job runs alone."""
         if self.batch.max < 2 or resolved.get("exact"):
             return None
-        same = [self.full_name, [resolved.get(name) for name in ("count", *self.batch.same)]]
-        return hashlib.sha256(json.dumps(same).encode()).hexdigest()
+        shared = {name: value for name, value in resolved.items() if name not in PER_ROW | {"seed"}}
+        given = sorted(PER_ROW & resolved.keys())  # "" and nothing at all are not the same to every pipeline
+        same = json.dumps([self.full_name, shared, given], sort_keys=True)
+        return hashlib.sha256(same.encode()).hexdigest()
 
     @staticmethod
     def units(resolved: Mapping[str, Any]) -> int:

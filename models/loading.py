@@ -1,5 +1,7 @@
 """From a catalog entry to a runner in memory. The only way to torch, and torch only when it is needed."""
 
+import gc
+import sys
 import time
 from collections import OrderedDict
 
@@ -35,9 +37,16 @@ class LoadedModels:
             return known, 0.0
         started = time.monotonic()
         while len(self._runners) >= self._most:
-            self._runners.popitem(last=False)
+            self._evict()
         self._runners[entry.full_name] = runner = self._load(entry)
         return runner, time.monotonic() - started
+
+    def _evict(self) -> None:
+        self._runners.popitem(last=False)
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _load(self, entry: Entry) -> Runner:
         if entry.runner == "noop":

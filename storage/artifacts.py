@@ -1,12 +1,12 @@
 """The artifact store: content-addressed bytes in a folder. Knows nothing of jobs; who may read what is
 decided by the rows that list a key."""
 
+import contextlib
 import hashlib
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ EXTENSIONS = {
     "audio/wav": "wav",
 }
 MEDIA_TYPES = {extension: media_type for media_type, extension in EXTENSIONS.items()}
+
+SHELVES = 256  # folders, named by the first two digits of what lies in them
 
 _KEY = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{2,5}")
 _TEMPORARY = ".part"
@@ -73,20 +75,15 @@ class ArtifactStore:
         path = self._path(key)
         return path if path.is_file() else None
 
-    def older_than(self, age_s: float) -> Iterator[str]:
-        """Keys of all stored bytes, and names of abandoned temporaries, not touched for `age_s` seconds."""
+    def older_than(self, age_s: float, shelf: int) -> list[Path]:
+        """Files, abandoned temporaries among them, not touched for `age_s` seconds; of one of the SHELVES."""
         limit = time.time() - age_s
-        for path in self.folder.glob("??/*"):
-            try:
+        found = []
+        for path in (self.folder / f"{shelf:02x}").glob("*"):
+            with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < limit:
-                    yield path.name
-            except FileNotFoundError:
-                continue
-
-    def remove(self, name: str) -> None:
-        """Delete a key, or an abandoned temporary, named by `older_than`."""
-        for path in {self._path(name), *self.folder.glob(f"??/{name}")}:
-            path.unlink(missing_ok=True)
+                    found.append(path)
+        return found
 
     def check_writable(self) -> None:
         """Raises: OSError when nothing can be stored here."""

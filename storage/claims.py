@@ -26,6 +26,15 @@ class Holding:
 _LOST = Holding(held=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended: a change of the job, said by the holder of that fence."""
+
+    job_id: str
+    fence: int
+    change: Callable[[Job, datetime], Change]
+
+
 class Claims:
     """The workers' side of the job store.
 
@@ -71,11 +80,15 @@ class Claims:
         held = {row.id: Holding(True, row.cancel_requested) for row in rows}
         return {job_id: held.get(job_id, _LOST) for job_id in fences}
 
-    def conclude(self, conclusions: Sequence[Callable[[datetime], tuple[str, Change]]]) -> list[Job | None]:
-        """Apply each worker's word on its job, all in one transaction; None where the lease had passed on."""
+    def conclude(self, endings: Sequence[Ending]) -> list[Job | None]:
+        """Apply a worker's word on each job it claimed, all in one transaction. It is said of the job as it
+        stands now, so that a cancel of the last moment counts; None where the lease had passed on."""
         with self.database.writing() as connection:
             now = self.database.now(connection)
-            return [change(connection, *conclusion(now)) for conclusion in conclusions]
+            query = select(*JOB_COLUMNS).where(JOBS.c.id.in_([ending.job_id for ending in endings]))
+            rows = connection.execute(query.order_by(JOBS.c.id).with_for_update())
+            current = {job.id: job for job in map(job_of, rows)}
+            return [_conclude(connection, ending, current.get(ending.job_id), now) for ending in endings]
 
     def release(self, worker: str) -> list[Job]:
         """Free everything a worker held that is known to be dead. Must never be called of a living one."""
@@ -128,6 +141,12 @@ class Claims:
 
 _QUEUED = JOBS.c.status == Status.QUEUED.value
 _CLAIM_ORDER = (JOBS.c.priority, JOBS.c.id)
+
+
+def _conclude(connection: Connection, ending: Ending, job: Job | None, now: datetime) -> Job | None:
+    if job is None or job.fence != ending.fence:
+        return None
+    return change(connection, job.id, ending.change(job, now))
 
 
 def _due(queue: str, now: datetime) -> tuple[ColumnElement[bool], ...]:

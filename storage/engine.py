@@ -1,5 +1,5 @@
-"""The database engine, and everything in which SQLite and PostgreSQL differ: pragmas, how a write
-transaction begins, whose clock is asked. The statements elsewhere are the same on both."""
+"""The database engine, and nearly all in which SQLite and PostgreSQL differ: pragmas, how a write transaction
+begins, whose clock is asked. Queries and changes elsewhere are the same on both."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,15 @@ from sqlalchemy.types import DateTime, TypeDecorator
 from jobs.errors import StoreUnavailable
 
 _BUSY_MS = 15_000
+_POSTGRES_OPTIONS = " ".join(
+    f"-c {option}"
+    for option in (
+        "synchronous_commit=on",  # a 202 means durable
+        "timezone=UTC",
+        "statement_timeout=15s",
+        "idle_in_transaction_session_timeout=10s",  # the feed waits this long for a commit that is late
+    )
+)
 _WRITES = "safelight_writes"
 
 
@@ -96,7 +105,7 @@ def _open_engine(url: str) -> Engine:
         max_overflow=8,
         pool_timeout=10,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 5, "options": "-c synchronous_commit=on -c timezone=UTC"},
+        connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS},
     )
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import delete, func, or_, select
 from storage.engine import Database
 from storage.tables import CHANGES
 
-_GAP_PATIENCE_S = 15.0  # longer than any transaction of ours may take
+_GAP_PATIENCE_S = 30.0  # longer than any transaction of ours may take: storage.engine sees to it
+_GAPS_MOST = 1_000
 _START_BEHIND = 200
 _READ_MOST = 5_000
 _KEEP = 200_000
@@ -46,11 +47,12 @@ class Feed:
             self._gaps.pop(position, None)
             assert self._position is not None
             if position > self._position:
-                for missing in range(self._position + 1, position):
+                for missing in range(max(self._position + 1, position - _GAPS_MOST), position):
                     self._gaps[missing] = now
                 self._position = position
         oldest = now - _GAP_PATIENCE_S
-        self._gaps = {gap: since for gap, since in self._gaps.items() if since > oldest}
+        kept = [(gap, since) for gap, since in self._gaps.items() if since > oldest]
+        self._gaps = dict(kept[-_GAPS_MOST:])
 
 
 def trim_feed(database: Database) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from sqlalchemy import Connection, delete, func, insert, literal, literal_column, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from jobs import lifecycle
 from jobs.errors import Conflict, JobNotFound
@@ -31,6 +32,12 @@ class JobStore:
 
     def submit(self, wanted: Sequence[Submission]) -> list[Submitted]:
         """Commit all of them together. An idempotent replay or conflict is an answer, not an error."""
+        try:
+            return self._submit(wanted)
+        except IntegrityError:  # another process committed the same key meanwhile: the second look finds it
+            return self._submit(wanted)
+
+    def _submit(self, wanted: Sequence[Submission]) -> list[Submitted]:
         with self.database.writing() as connection:
             return insert_submissions(connection, wanted, self.database.now(connection))
 
@@ -100,6 +107,12 @@ class JobStore:
                 raise Conflict(f"A job that is {job.status} cannot be deleted: cancel it first.")
             connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
             _announce(connection, [job_id])
+
+    def listed(self, keys: Sequence[str]) -> set[str]:
+        """Those of the artifact keys that some job, of whatever tenant, lists."""
+        query = select(ARTIFACTS.c.key).where(ARTIFACTS.c.key.in_(keys))
+        with self.database.reading() as connection:
+            return set(connection.execute(query).scalars())
 
     def lists_artifact(self, key: str, tenant: str | None = None) -> bool:
         """Does any job that this tenant may see list these bytes?"""

@@ -20,6 +20,7 @@ def upgrade(database: Database) -> None:
     """Bring the database to the newest revision. Two processes may call it at once: one waits."""
     with database.writing() as connection:
         if not database.is_sqlite:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7233746)")
         config = _config()
         config.attributes["connection"] = connection

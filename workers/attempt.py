@@ -4,14 +4,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from threading import Event
 
 from jobs import lifecycle
 from jobs.errors import Interrupted, ModelFault, ModelNotFound, ModelUnavailable, StoreUnavailable
 from jobs.identity import seed_of
-from jobs.lifecycle import Change
 from jobs.values import Fault, Job, Output
 from models.catalog import Catalog
 from models.entry import Entry
@@ -19,7 +17,7 @@ from models.loading import LoadedModels
 from models.runner import Media, Request, Result
 from storage.artifacts import ArtifactStore
 from storage.bus import Bus
-from storage.claims import Claims
+from storage.claims import Claims, Ending
 from workers.lease import Lease
 from workers.narrator import Narrator
 
@@ -192,20 +190,18 @@ def _stored(artifacts: ArtifactStore, media: Media) -> Output:
     )
 
 
-def _ending(bench: Bench, job: Job, work: Work, lease: Lease) -> Callable[[datetime], tuple[str, Change]]:
-    """The change that ends this job's attempt, waiting only for the database's clock."""
-    if lease.was_canceled(job.id):
-        return lambda now: (job.id, lifecycle.stop(job, now))
+def _ending(bench: Bench, job: Job, work: Work, lease: Lease) -> Ending:
+    """The change that ends this job's attempt."""
     result = work.results.get(job.id)
+    if lease.was_canceled(job.id):
+        return Ending(job.id, job.fence, lifecycle.stop)
     if result is None:
-        return lambda now: (job.id, lifecycle.hand_back(job, now))
+        return Ending(job.id, job.fence, lifecycle.hand_back)
     outcome = store(bench, result)
     if isinstance(outcome, Fault):
-        return lambda now: (job.id, lifecycle.fail(job, outcome, now))
-    return lambda now: (
-        job.id,
-        lifecycle.succeed(job, outcome, now, load_s=work.load_s, run_s=work.run_s),
-    )
+        return Ending(job.id, job.fence, lambda current, now: lifecycle.fail(current, outcome, now))
+    times = {"load_s": work.load_s, "run_s": work.run_s}
+    return Ending(job.id, job.fence, lambda current, now: lifecycle.succeed(current, outcome, now, **times))
 
 
 def _patiently(conclude_once: Callable[[], list[Job | None]]) -> list[Job | None]:

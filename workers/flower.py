@@ -6,10 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import flower.command
-import tornado.web
 from flower.api import BaseApiHandler
+from tornado.web import HTTPError
 
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from workers.queue import build_celery
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -23,14 +23,19 @@ def run_flower(settings: Settings, *, host: str, port: int) -> None:
         arguments.append(f"--basic-auth={settings.flower_auth}")
     elif host in _LOOPBACK:
         BaseApiHandler.prepare = _admit_this_machine
+    else:
+        raise SettingsError(f"SAFELIGHT_FLOWER_AUTH: set user:password before Flower listens on {host}")
     flower.command.sigterm_handler = _leave
     sys.argv = ["flower", *arguments[1:]]  # Flower's option parser insists on reading it
     app = build_celery(settings)
+    app.conf.broker_pool_limit = (
+        64  # each of its inspections holds two; with few it locks itself out of events
+    )
     app.start(["--quiet", *arguments])
 
 
 def _leave(*_: object) -> None:
-    """Flower's own way out joins threads that may be waiting for the broker for ever; it has nothing to lose."""
+    """Flower's own way out joins threads that may wait for the broker for ever; it has nothing to lose."""
     os._exit(0)
 
 
@@ -42,4 +47,4 @@ def _admit_this_machine(handler: Any) -> None:
     origin = headers.get("Origin")
     foreign = headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
     if asked.hostname not in _LOOPBACK or foreign or (origin and urlsplit(origin).netloc != asked.netloc):
-        raise tornado.web.HTTPError(403, "Only this machine's own pages and programs may use this API.")
+        raise HTTPError(403, "Only this machine's own pages and programs may use this API.")

@@ -54,11 +54,9 @@ class Lease:
         self._thread.join()
 
     @property
-    def job_ids(self) -> list[str]:
-        return list(self._fences)
-
-    def fence_of(self, job_id: str) -> int:
-        return self._fences[job_id]
+    def fences(self) -> dict[str, int]:
+        """The fence of each job in hand."""
+        return dict(self._fences)
 
     def look_now(self, job_id: str) -> None:
         """Somebody says that this job was canceled: do not wait for the next heartbeat to see."""

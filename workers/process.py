@@ -8,8 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from datetime import datetime
-from functools import partial
 
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
@@ -17,13 +15,12 @@ from celery.signals import worker_ready, worker_shutting_down
 from config.settings import Settings
 from jobs import lifecycle
 from jobs.errors import JobNotFound, StoreUnavailable
-from jobs.lifecycle import Change
-from jobs.values import Job, Status
+from jobs.values import Status
 from models.catalog import read_catalog
 from models.loading import LoadedModels
 from storage.artifacts import ArtifactStore
 from storage.bus import BROKER_FAULTS, CANCEL, Bus, Errands, connect
-from storage.claims import Claims
+from storage.claims import Claims, Ending
 from storage.engine import Database
 from storage.jobs import JobStore
 from workers.attempt import Bench, attempt
@@ -177,14 +174,12 @@ class Worker:
 
     def _hand_back_and_end(self) -> None:
         log.warning("a step outlasts the grace: its jobs are handed back, this process ends")
-        if (lease := self.lease) is not None:
-            held = self.jobs.get_many(lease.job_ids)
-            mine = [job for job in held if job.fence == lease.fence_of(job.id)]
-            self.claims.conclude([partial(_handed_back, job) for job in mine])
-            self.bus.changed()
-        self.errands.close()
-        os._exit(0)
-
-
-def _handed_back(job: Job, now: datetime) -> tuple[str, Change]:
-    return job.id, lifecycle.hand_back(job, now)
+        try:
+            if (lease := self.lease) is not None:
+                self.claims.conclude([Ending(*held, lifecycle.hand_back) for held in lease.fences.items()])
+                self.bus.changed()
+                self.errands.close()
+        except StoreUnavailable as fault:
+            log.warning("not handed back, the leases will run out: %s", fault)
+        finally:
+            os._exit(0)

@@ -12,7 +12,7 @@ import kombu.exceptions
 from config.settings import Settings
 from jobs.errors import StoreUnavailable
 from jobs.values import Job
-from storage.artifacts import ArtifactStore
+from storage.artifacts import SHELVES, ArtifactStore
 from storage.bus import BROKER_FAULTS, Bus, Errands, connect
 from storage.claims import Claims
 from storage.engine import Database
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _RING_MOST = 64  # doorbells enough to wake every worker there may be; the next round rings on
 _HOUSEKEEPING_EVERY_S = 60.0
+_KEYS_A_QUERY = 500
 _ORPHAN_GRACE_S = 3600.0  # bytes are stored before the row that lists them: leave them this much time
 
 
@@ -41,6 +42,7 @@ class Reaper:
         self._broker = connect(settings.broker_url)
         self._doorbell = Doorbell(build_celery(settings), self._errands)
         self._kept_house_at = time.monotonic()
+        self._shelf = 0
 
     def round(self) -> None:
         for duty in (self.lose_expired, self.expire_overdue, self.ring_for_silent, self._keep_house):
@@ -64,14 +66,16 @@ class Reaper:
             if silent:
                 self._doorbell.ring_now([(job_id, queue) for job_id in silent])
 
-    def sweep_artifacts(self, grace_s: float = _ORPHAN_GRACE_S) -> int:
-        """Delete stored bytes that no job lists and nobody touched for a while; says how many."""
-        swept = 0
-        for name in self._artifacts.older_than(grace_s):
-            if not self._jobs.lists_artifact(name):
-                self._artifacts.remove(name)
-                swept += 1
-        return swept
+    def sweep_artifacts(self, shelf: int, grace_s: float = _ORPHAN_GRACE_S) -> int:
+        """Delete bytes of one shelf that no job lists and nobody touched for a while; says how many."""
+        old = self._artifacts.older_than(grace_s, shelf)
+        listed: set[str] = set()
+        for start in range(0, len(old), _KEYS_A_QUERY):
+            listed |= self._jobs.listed([path.name for path in old[start : start + _KEYS_A_QUERY]])
+        orphans = [path for path in old if path.name not in listed]
+        for path in orphans:
+            path.unlink(missing_ok=True)
+        return len(orphans)
 
     def close(self) -> None:
         self._errands.close()
@@ -82,7 +86,8 @@ class Reaper:
             return
         self._kept_house_at = time.monotonic()
         trim_feed(self._database)
-        self.sweep_artifacts()
+        self.sweep_artifacts(self._shelf)
+        self._shelf = (self._shelf + 1) % SHELVES
 
     def _told(self, changed: list[Job]) -> list[Job]:
         if changed:
@@ -94,6 +99,8 @@ class Reaper:
             duty()
         except (StoreUnavailable, kombu.exceptions.KombuError, *BROKER_FAULTS) as fault:
             log.warning("%s waits for the next round: %s", duty.__name__.strip("_"), fault)
+        except Exception:  # the other duties must be done whatever happens to this one
+            log.exception("%s stumbled", duty.__name__.strip("_"))
 
 
 def run_reaper(settings: Settings) -> None:

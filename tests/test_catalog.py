@@ -1,0 +1,270 @@
+"""The catalog: what the models that ship promise, what a TOML may say, and that a broken one harms nobody."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.errors import InvalidInput, ModelNotFound
+from models.catalog import SHIPPED, Broken, Catalog, read_catalog, read_entry
+from models.entry import Entry
+
+REPOSITORY = Path(__file__).parent.parent
+ENTRIES = sorted([*SHIPPED.glob("*.toml"), *(SHIPPED.parent / "examples").glob("*.toml")])
+
+USUAL = """
+name = "{name}"
+version = "{version}"
+media_kind = "image"
+{top}
+[source]
+{source}
+[batch]
+max = 4
+same = ["width", "steps"]
+[input]
+type = "object"
+additionalProperties = false
+required = ["prompt"]
+[input.properties]
+prompt = {{ type = "string", maxLength = 20 }}
+style = {{ enum = ["ink", "oil"] }}
+seed = {{ type = "integer", minimum = 0 }}
+steps = {{ type = "integer", default = 8, minimum = 1, maximum = 50 }}
+width = {{ type = "integer", default = 128, multipleOf = 16 }}
+guidance = {{ type = "number", default = 3.0 }}
+size = {{ type = ["integer", "string"] }}
+count = {{ type = "integer", default = 1, maximum = 8 }}
+exact = {{ type = "boolean", default = false }}
+"""
+
+
+def write(folder: Path, name: str, version: str = "1", top: str = "", source: str = 'folder = "w"') -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{name}-{version}.toml"
+    file.write_text(USUAL.format(name=name, version=version, top=top, source=source))
+    return file
+
+
+def broken(file: Path) -> str:
+    found = read_entry(file)
+    assert isinstance(found, Broken), f"{file} was read"
+    return found.reason
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Entry:
+    found = read_entry(write(tmp_path, "painter"))
+    assert isinstance(found, Entry), found
+    return found
+
+
+def test_the_catalog_is_read_without_torch() -> None:
+    program = (
+        "import sys; from models.catalog import read_catalog; import models.loading; "
+        "assert not read_catalog(diagnostics=True).broken; "
+        "print({'torch', 'diffusers', 'transformers', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY)
+    assert (done.stdout.strip(), done.returncode) == ("set()", 0), done.stderr
+
+
+def test_the_model_that_ships_is_the_default_and_its_weights_are_there() -> None:
+    catalog = read_catalog()
+    default = catalog.default()
+    assert default is not None
+    assert (default.name, default.media_kind, default.queue) == ("scenes", "image", "default")
+    assert default.weights_folder is not None
+    assert (default.weights_folder / "model_index.json").is_file()
+    assert catalog.queues() == ["default"]
+
+
+def test_the_diagnostic_model_is_there_only_when_asked_for() -> None:
+    assert [entry.name for entry in read_catalog()] == ["scenes"]
+    assert {entry.name for entry in read_catalog(diagnostics=True)} == {"noop", "scenes"}
+    with pytest.raises(ModelNotFound, match="'noop'"):
+        read_catalog().find("noop")
+
+
+def test_models_of_other_folders_are_added_and_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "one", "painter", top='queue = "a100"')
+    write(tmp_path / "two", "singer")
+    catalog = read_catalog(
+        os.pathsep.join([str(tmp_path / "one"), str(tmp_path / "none"), str(tmp_path / "two")])
+    )
+    assert {entry.name for entry in catalog} == {"scenes", "painter", "singer"}
+    assert [fault.file for fault in catalog.broken] == [tmp_path / "none"]
+    assert catalog.queues() == ["a100", "default"]
+    assert catalog.find("painter").weights_folder == tmp_path / "one" / "w"
+
+
+def test_a_model_is_found_by_name_alias_and_version_and_the_newest_by_default(tmp_path: Path) -> None:
+    write(tmp_path, "painter", "1", top='aliases = ["brush"]')
+    write(tmp_path, "painter", "2")
+    catalog = read_catalog(str(tmp_path))
+    for text, version in [("painter", "2"), ("painter@1", "1"), ("brush", "2"), ("brush@1", "1")]:
+        assert catalog.find(text).full_name == f"painter@{version}"
+    assert catalog.versions("painter") == ["1", "2"]
+    assert [entry.full_name for entry in catalog if entry.name == "painter"] == ["painter@2"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "@", "@1", "nobody", "scenes@9", "scenes@1@1", "Scenes", " scenes", "../x"]
+)
+def test_what_is_not_in_the_catalog_is_not_found_by_its_name(text: str) -> None:
+    with pytest.raises(ModelNotFound):
+        read_catalog().find(text)
+
+
+def test_an_empty_catalog_has_no_default() -> None:
+    assert Catalog([]).default() is None
+
+
+MISTAKES = {
+    "no TOML": ("version =", "version"),
+    "no UTF-8": ('"ink"', '"\udcff"'),
+    "no version": ('version = "1"', ""),
+    "an unknown field": ("media_kind", 'colour = "red"\nmedia_kind'),
+    "a bad name": ('"painter"', '"Has Blanks"'),
+    "an unknown runner": ("media_kind", 'runner = "mine"\nmedia_kind'),
+    "no source": ('[source]\nfolder = "w"\n', ""),
+    "other fields let through": ("additionalProperties = false", ""),
+    "a bad pattern": ("maxLength = 20", 'pattern = "("'),
+    "a type that is none": ('type = "boolean"', 'type = "bool"'),
+    "a property that is text": ('prompt = { type = "string", maxLength = 20 }', 'prompt = "string"'),
+    "required that is a number": ('required = ["prompt"]', "required = 7"),
+    "an enum that is text": ('enum = ["ink", "oil"]', 'enum = "ink"'),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_broken_file_is_named_with_a_reason_and_harms_no_other(
+    tmp_path: Path, right: str, wrong: str
+) -> None:
+    write(tmp_path, "singer")
+    file = write(tmp_path, "painter")
+    text = file.read_text()
+    assert right in text
+    file.write_text(text.replace(right, wrong), errors="surrogateescape")
+    catalog = read_catalog(str(tmp_path))
+    assert {entry.name for entry in catalog} == {"scenes", "singer"}
+    assert [(fault.file, bool(fault.reason)) for fault in catalog.broken] == [(file, True)]
+
+
+def test_a_schema_of_true_lets_any_value_through(tmp_path: Path) -> None:
+    file = write(tmp_path, "painter")
+    file.write_text(file.read_text() + "anything = true\n")
+    entry = read_entry(file)
+    assert isinstance(entry, Entry), entry
+    entry.validate_input({"prompt": "a", "anything": {"goes": [1]}})
+    assert entry.resolve({"prompt": "a", "anything": 1})["anything"] == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ('hub = "someone/model"', "a hub id needs a revision"),
+        ('hub = "someone/model"\nrevision = "main"', "source.revision"),
+        (f'hub = "someone/model"\nrevision = "{"a" * 39}"', "source.revision"),
+        (f'hub = "someone/model"\nfolder = "w"\nrevision = "{"a" * 40}"', "either a folder or a hub id"),
+        ("", "either a folder or a hub id"),
+    ],
+)
+def test_a_source_that_is_not_one_pinned_place_is_refused(tmp_path: Path, source: str, reason: str) -> None:
+    assert reason in broken(write(tmp_path, "painter", source=source))
+
+
+def test_a_pinned_hub_id_is_accepted_and_has_no_folder(tmp_path: Path) -> None:
+    entry = read_entry(write(tmp_path, "painter", source=f'hub = "someone/model"\nrevision = "{"a" * 40}"'))
+    assert isinstance(entry, Entry), entry
+    assert entry.weights_folder is None
+
+
+def test_every_optional_field_may_be_null_and_a_required_one_may_not(entry: Entry) -> None:
+    optional = set(entry.input["properties"]) - {"prompt"}
+    entry.validate_input({"prompt": "a", **dict.fromkeys(optional)})
+    with pytest.raises(InvalidInput):
+        entry.validate_input({"prompt": None})
+
+
+def test_every_wrong_field_is_named(entry: Entry) -> None:
+    with pytest.raises(InvalidInput, match="painter") as refused:
+        entry.validate_input(
+            {"steps": 0, "width": 100, "style": "chalk", "colour": 1, "colours": 2, "seed": "x"}
+        )
+    fields = {fault.field: fault.detail for fault in refused.value.faults}
+    assert set(fields) == {
+        f"input.{name}" for name in ("prompt", "steps", "width", "style", "colour", "colours", "seed")
+    }
+    assert fields["input.prompt"] == "This field is required."
+    assert fields["input.colour"] == "There is no such field."
+    assert "ink" in fields["input.style"]
+
+
+def test_a_fault_never_repeats_a_huge_value(entry: Entry) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        entry.validate_input({"prompt": "x" * 100_000})
+    assert [len(fault.detail) < 310 for fault in refused.value.faults] == [True]
+
+
+def test_defaults_are_filled_in_and_null_means_not_given(entry: Entry) -> None:
+    defaults = {"steps": 8, "width": 128, "guidance": 3.0, "count": 1, "exact": False}
+    assert entry.resolve({"prompt": "a"}) == {"prompt": "a", **defaults}
+    assert entry.resolve({"prompt": "a", "steps": None, "seed": None}) == {"prompt": "a", **defaults}
+    given = {"prompt": "a", "steps": 1, "width": 16, "guidance": 0, "count": 2, "exact": True, "seed": 0}
+    assert entry.resolve(given) == given
+
+
+def test_a_whole_number_written_with_a_fraction_is_that_whole_number(entry: Entry) -> None:
+    """JSON Schema calls 128.0 an integer; a pipeline does not."""
+    given = {"prompt": "a", "width": 128.0, "steps": 8.0}
+    entry.validate_input(given)
+    resolved = entry.resolve(given)
+    assert [(type(resolved[name]), resolved[name]) for name in ("width", "steps")] == [(int, 128), (int, 8)]
+    assert entry.batch_key(resolved) == key(entry)
+
+
+def key(entry: Entry, **given: Any) -> str | None:
+    return entry.batch_key(entry.resolve({"prompt": "a", **given}))
+
+
+def test_jobs_that_agree_in_what_must_be_the_same_share_a_batch_key(entry: Entry) -> None:
+    assert key(entry) == key(entry, prompt="b", seed=7, style="ink") == key(entry, steps=8, width=128)
+    assert key(entry) is not None
+
+
+@pytest.mark.parametrize("given", [{"steps": 9}, {"width": 64}, {"count": 2}])
+def test_jobs_that_differ_in_what_must_be_the_same_do_not(entry: Entry, given: dict[str, Any]) -> None:
+    assert key(entry, **given) not in (None, key(entry))
+
+
+def test_a_job_that_asks_for_exact_bytes_runs_alone(entry: Entry) -> None:
+    assert key(entry, exact=True) is None
+
+
+def test_a_model_whose_batch_is_one_and_another_version_share_no_key(tmp_path: Path, entry: Entry) -> None:
+    other = read_entry(write(tmp_path, "painter", "2"))
+    file = write(tmp_path, "loner")
+    file.write_text(file.read_text().replace("max = 4", "max = 1"))
+    alone = read_entry(file)
+    assert isinstance(other, Entry)
+    assert isinstance(alone, Entry)
+    assert key(other) != key(entry)
+    assert key(alone) is None
+
+
+def test_units_and_steps_are_what_the_input_says_or_one(entry: Entry) -> None:
+    resolved = entry.resolve({"prompt": "a", "count": 3, "steps": 5})
+    assert (entry.units(resolved), entry.steps(resolved)) == (3, 5)
+    assert (entry.units({}), entry.steps({})) == (1, 1)
+
+
+@pytest.mark.parametrize("file", ENTRIES, ids=lambda file: file.stem)
+def test_every_entry_that_ships_can_be_read_and_its_defaults_fit_its_own_schema(file: Path) -> None:
+    entry = read_entry(file)
+    assert isinstance(entry, Entry), entry
+    least = dict.fromkeys(entry.input.get("required", ()), "a picture")
+    entry.validate_input(entry.resolve(least))
