@@ -36,8 +36,10 @@ def _lifespan(app: FastAPI) -> AbstractAsyncContextManager[None]:
 async def _running(context: Context) -> AsyncIterator[None]:
     context.intake.start()
     context.follower.start()
+    context.admission.start()
     try:
         yield
     finally:
+        await context.admission.close()
         await context.follower.close()
         await context.intake.close()

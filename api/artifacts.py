@@ -18,9 +18,7 @@ router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"], responses={404: {
 
 
 @router.api_route("/{key}", methods=["GET", "HEAD"], response_class=FileResponse)
-async def get_artifact(
-    key: str, context: Ctx, if_none_match: Annotated[str | None, Header()] = None
-) -> Response:
+async def get_artifact(key: str, context: Ctx, if_none_match: Annotated[str | None, Header()] = None) -> Response:
     """Served while some job lists it."""
     path = context.artifacts.find(key)
     if path is None or not await asyncio.to_thread(context.store.lists_artifact, key, TENANT):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.admission import Admission
 from api.follower import Follower
 from api.intake import Intake
 from config.settings import Settings
@@ -31,6 +32,7 @@ class Context:
     doorbell: Doorbell
     intake: Intake
     follower: Follower
+    admission: Admission
 
 
 def context_of(request: Request) -> Context:

@@ -76,6 +76,22 @@ class JobListDocument(_Document):
     next_cursor: str | None
 
 
+class AttemptDocument(_Document):
+    """One claim of the job. `outcome` is the verb that ended it, null while it runs."""
+
+    number: int
+    worker: str
+    started_at: str
+    finished_at: str | None
+    outcome: str | None
+    error: ErrorDocument | None
+    details: str
+
+
+class AttemptListDocument(_Document):
+    attempts: list[AttemptDocument]
+
+
 class ModelDocument(_Document):
     name: str
     default: bool
@@ -88,6 +104,7 @@ class ModelDocument(_Document):
     limits: dict[str, Any]
     warm: bool
     circuit: Literal["closed", "open", "half_open"]
+    fault: str | None  # why the circuit is not closed
     queue: str
 
 

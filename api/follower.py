@@ -137,9 +137,7 @@ class Follower:
 
     async def _listen(self) -> None:
         while True:
-            client = redis.asyncio.Redis.from_url(
-                self._broker_url, decode_responses=True, socket_connect_timeout=2
-            )
+            client = redis.asyncio.Redis.from_url(self._broker_url, decode_responses=True, socket_connect_timeout=2)
             try:
                 async with client.pubsub() as channels:
                     await channels.subscribe(CHANGED, PROGRESS, PRESENCE)
@@ -175,12 +173,17 @@ class Follower:
         try:
             word = json.loads(text)
             if channel == PROGRESS:
-                progress = Progress(**word)
-                self._progress[progress.job_id] = (progress, time.monotonic())
+                self._note(Progress(**word))
             elif channel == PRESENCE:
                 self._workers[word["worker"]] = (word, time.monotonic())
         except (ValueError, TypeError, KeyError):
             log.warning("not understood on %s: %.100r", channel, text)
+
+    def _note(self, progress: Progress) -> None:
+        """Under one `seq` progress only grows, also when a batch begins anew in halves."""
+        known = self.progress_of(progress.job_id)
+        if known is None or (known.seq, known.fraction) <= (progress.seq, progress.fraction):
+            self._progress[progress.job_id] = (progress, time.monotonic())
 
     def _forget_stale(self) -> None:
         now = time.monotonic()

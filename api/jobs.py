@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse, Response
 
 from api.body import read_object
 from api.context import TENANT, Context, Ctx
-from api.documents import JobDocument, JobListDocument, ProblemDocument
+from api.documents import AttemptListDocument, JobDocument, JobListDocument, ProblemDocument
 from api.requests import JobRequest, check_idempotency_key, parse_moment, submission_of
-from jobs.document import Document, job_document
+from jobs.document import Document, attempt_document, job_document
 from jobs.errors import FieldFault, IdempotencyConflict, InvalidInput, JobNotFound
 from jobs.identity import parse_job_id
 from jobs.values import Job, Status
@@ -40,6 +40,7 @@ async def submit_job(
     context: Ctx,
     idempotency_key: Annotated[str | None, Header()] = None,
     prefer: Annotated[str | None, Header()] = None,
+    x_stainless_retry_count: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Accept a job. The row is committed before the answer; a broker that is down delays nothing."""
     submission = submission_of(
@@ -48,7 +49,10 @@ async def submit_job(
         tenant=TENANT,
         max_attempts=context.settings.max_attempts,
         idempotency_key=check_idempotency_key(idempotency_key),
+        resend_count=x_stainless_retry_count,
+        path=request.url.path,
     )
+    context.admission.check(f"{submission.model}@{submission.model_version}")
     submitted = await context.intake.submit(submission)
     if submitted.job is None:
         raise IdempotencyConflict
@@ -111,6 +115,13 @@ async def get_job(
     if _matches(if_none_match, headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return JSONResponse(document, headers=headers)
+
+
+@router.get("/{job_id}/attempts", response_model=AttemptListDocument)
+async def list_attempts(job_id: str, context: Ctx) -> Response:
+    """Every attempt at the job, the first one first, each with its worker and what became of it."""
+    attempts = await asyncio.to_thread(context.store.attempts, _job_id(job_id), TENANT)
+    return JSONResponse({"attempts": [attempt_document(attempt) for attempt in attempts]})
 
 
 @router.post("/{job_id}/cancel", response_model=JobDocument)

@@ -29,6 +29,7 @@ async def get_model(name: str, context: Ctx) -> Response:
 def _document(context: Context, entry: Entry) -> dict[str, Any]:
     warm = {name for worker in context.follower.workers() for name in worker.get("warm", ())}
     default = context.catalog.default()
+    circuit = context.admission.circuit(entry.full_name)
     return {
         "name": entry.name,
         "default": default is not None and default.name == entry.name,
@@ -40,14 +41,13 @@ def _document(context: Context, entry: Entry) -> dict[str, Any]:
         "input_schema": entry.input,
         "limits": _limits(entry),
         "warm": entry.full_name in warm,
-        "circuit": "closed",
+        "circuit": circuit.state,
+        "fault": circuit.reason or None,
         "queue": entry.queue,
     }
 
 
 def _limits(entry: Entry) -> dict[str, Any]:
     properties: dict[str, dict[str, Any]] = entry.input.get("properties", {})
-    limits = {
-        name: {limit: rule[limit] for limit in _LIMITS if limit in rule} for name, rule in properties.items()
-    }
+    limits = {name: {limit: rule[limit] for limit in _LIMITS if limit in rule} for name, rule in properties.items()}
     return {"max_batch": entry.batch.max, "step_timeout_s": entry.limits.step_timeout_s, "input": limits}

@@ -31,7 +31,11 @@ class TooLarge(SafelightError):
 
 
 class Overloaded(SafelightError):
-    """Too many submits are waiting for the database."""
+    """Too many jobs are waiting; try again later."""
+
+
+class CircuitOpen(SafelightError):
+    """This model cannot be loaded at present; try again later."""
 
 
 _STATUS: dict[type[SafelightError], HTTPStatus] = {
@@ -42,6 +46,7 @@ _STATUS: dict[type[SafelightError], HTTPStatus] = {
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -68,8 +73,7 @@ def problem(
     }
     if faults:
         body["errors"] = [
-            {"field": fault.field, "pointer": _pointer(fault.field), "detail": fault.detail}
-            for fault in faults
+            {"field": fault.field, "pointer": _pointer(fault.field), "detail": fault.detail} for fault in faults
         ]
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 

@@ -4,6 +4,7 @@ import logging
 
 import uvicorn
 
+from api.admission import Admission
 from api.app import create_app
 from api.context import Context
 from api.exposure import check_exposure
@@ -15,6 +16,7 @@ from storage.artifacts import ArtifactStore
 from storage.bus import Bus, Errands
 from storage.engine import Database
 from storage.jobs import JobStore
+from workers.breakers import open_circuits
 from workers.queue import Doorbell, build_celery
 
 log = logging.getLogger(__name__)
@@ -68,4 +70,5 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         doorbell=doorbell,
         intake=Intake(store, doorbell, bus),
         follower=Follower(database, store, settings.broker_url),
+        admission=Admission(settings, store, open_circuits(database, settings)),
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from api.body import fingerprint
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
 from jobs.identity import new_job_id
-from jobs.values import Priority, Submission
+from jobs.values import Priority, Resend, Submission
 from models.catalog import Catalog
 
 _METADATA_BYTES = 16 * 1024
@@ -24,9 +24,9 @@ class JobRequest(BaseModel):
     model: Annotated[str, Field(min_length=1, max_length=128, description="Name, alias or name@version")]
     input: Annotated[dict[str, Any], Field(description="Checked against the model's own JSON Schema")]
     priority: Literal["interactive", "batch"] = "interactive"
-    deadline: Annotated[
-        str | None, Field(description="RFC 3339 with a time zone; not started by then: expired")
-    ] = None
+    deadline: Annotated[str | None, Field(description="RFC 3339 with a time zone; not started by then: expired")] = (
+        None
+    )
     metadata: Annotated[dict[str, Any], Field(description="Up to 16 KiB, returned as given")] = {}
     webhook: Annotated[None, Field(description="Not served yet")] = None
     depends_on: Annotated[list[str], Field(max_length=0, description="Not served yet")] = []
@@ -58,7 +58,14 @@ def parse_moment(text: str) -> datetime:
 
 
 def submission_of(
-    body: dict[str, Any], catalog: Catalog, *, tenant: str, max_attempts: int, idempotency_key: str | None
+    body: dict[str, Any],
+    catalog: Catalog,
+    *,
+    tenant: str,
+    max_attempts: int,
+    idempotency_key: str | None,
+    resend_count: str | None = None,
+    path: str = "",
 ) -> Submission:
     """A checked submission.
 
@@ -72,6 +79,7 @@ def submission_of(
         raise InvalidInput(str(missing), [FieldFault("model", str(missing))]) from missing
     entry.validate_input(wanted.input)
     resolved = entry.resolve(wanted.input)
+    body_hash = fingerprint(body) if idempotency_key or resend_count else ""
     return Submission(
         id=new_job_id(),
         tenant=tenant,
@@ -87,7 +95,8 @@ def submission_of(
         max_attempts=max_attempts,
         deadline=parse_moment(wanted.deadline) if wanted.deadline else None,
         idempotency_key=idempotency_key,
-        body_hash=fingerprint(body) if idempotency_key else "",
+        body_hash=body_hash,
+        resend=_resend(resend_count, path, body_hash),
     )
 
 
@@ -97,6 +106,13 @@ def check_idempotency_key(key: str | None) -> str | None:
         detail = "Must be 1 to 255 printable ASCII characters."
         raise InvalidInput("The Idempotency-Key is not valid.", [FieldFault("Idempotency-Key", detail)])
     return key
+
+
+def _resend(count: str | None, path: str, body_hash: str) -> Resend | None:
+    """Clients of a well-known make number their sendings: 0 is the first, whatever follows a retry of it."""
+    if count is None or not count.isascii() or not count.isdigit():
+        return None
+    return Resend(f"resend:{path}:{body_hash}", retry=int(count[:9]) > 0)
 
 
 def _envelope(body: dict[str, Any]) -> JobRequest:

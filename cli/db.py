@@ -39,9 +39,7 @@ def check_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"revision": current, "newest": newest, "differences": found}))
     if current != newest:
-        raise Refused(
-            f"the database is at {current or 'nothing'}, not at {newest}: run `safelight db upgrade`"
-        )
+        raise Refused(f"the database is at {current or 'nothing'}, not at {newest}: run `safelight db upgrade`")
     if found:
         raise Refused("migrations and tables differ:\n" + "\n".join(f"  {line}" for line in found))
     if not as_json:

@@ -37,9 +37,7 @@ def run_demo(prompt: str) -> int:
 
 
 def _draw(prompt: str, url: str) -> int:
-    done = subprocess.run(
-        [_SAFELIGHT, "generate", prompt, "--url", url, "--output", str(_OUTPUT)], check=False
-    )
+    done = subprocess.run([_SAFELIGHT, "generate", prompt, "--url", url, "--output", str(_OUTPUT)], check=False)
     if done.returncode == 0:
         print(f"look at {_OUTPUT.resolve()}", flush=True)
     return done.returncode

@@ -63,9 +63,7 @@ def check_weights(entry: Entry) -> str | None:
     if missing:
         return f"these folders are missing or empty in {folder}: {', '.join(missing)}"
     unweighted = [
-        name
-        for name in parts
-        if (folder / name / "config.json").is_file() and not _has_weights(folder / name)
+        name for name in parts if (folder / name / "config.json").is_file() and not _has_weights(folder / name)
     ]
     return f"no safetensors in {', '.join(str(folder / name) for name in unweighted)}" if unweighted else None
 
@@ -92,9 +90,7 @@ def _examine_database(settings: Settings) -> Iterator[Finding]:
         current, newest = revisions(database)
         differing = differences(database) if current == newest else []
     except StoreUnavailable as fault:
-        yield Finding(
-            "database", "fault", str(fault), "start the database, or correct SAFELIGHT_DATABASE_URL"
-        )
+        yield Finding("database", "fault", str(fault), "start the database, or correct SAFELIGHT_DATABASE_URL")
         return
     if current != newest:
         what = f"a migration is missing: it is at {current or 'nothing'}, not at {newest}"
@@ -151,9 +147,7 @@ def _examine_catalog(catalog: Catalog) -> Iterator[Finding]:
             mend = "restore the folder (git checkout, or train it again), or correct the TOML's [source]"
             yield Finding("models", "fault", f"{entry.full_name}: a model file is missing: {fault}", mend)
         else:
-            yield Finding(
-                "models", "warning", f"{entry.full_name}: {fault}", "a worker downloads it when first used"
-            )
+            yield Finding("models", "warning", f"{entry.full_name}: {fault}", "a worker downloads it when first used")
 
 
 def _examine_api(settings: Settings) -> Iterator[Finding]:

@@ -89,9 +89,7 @@ def retry_command(
 
 
 @jobs_command.command("purge")
-@click.option(
-    "--status", type=click.Choice(_STATUSES[2:]), multiple=True, default=("failed",), show_default=True
-)
+@click.option("--status", type=click.Choice(_STATUSES[2:]), multiple=True, default=("failed",), show_default=True)
 @click.option("--model")
 @click.option("--since", help="RFC 3339, or an age such as 1h.")
 @click.option("--dry-run", is_flag=True, help="Only say which.")
@@ -115,9 +113,7 @@ def purge_command(
     show({"deleted": len(chosen)}, as_json, lambda: f"deleted {len(chosen)} job(s)")
 
 
-def _all(
-    api: Api, status: tuple[str, ...], model: str | None, since: str | None, most: int
-) -> Iterator[Document]:
+def _all(api: Api, status: tuple[str, ...], model: str | None, since: str | None, most: int) -> Iterator[Document]:
     cursor = None
     while most > 0:
         page = api.get(
@@ -155,9 +151,7 @@ def _each(api: Api, job_ids: tuple[str, ...], verb: str, as_json: bool) -> None:
         except Refused as fault:
             refused += 1
             click.echo(
-                json.dumps({"id": job_id, "error": fault.message})
-                if as_json
-                else f"{job_id}  {fault.message}"
+                json.dumps({"id": job_id, "error": fault.message}) if as_json else f"{job_id}  {fault.message}"
             )
     if refused:
         raise Refused(f"{refused} of {len(job_ids)} refused")

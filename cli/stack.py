@@ -130,9 +130,7 @@ class Stack:
                     self._start(role)
             elif (code := role.process.poll()) is not None:
                 role.pause_s = (
-                    RESTART_FIRST_S
-                    if now - role.started_at > _STEADY_S
-                    else min(_RESTART_MOST_S, role.pause_s * 2)
+                    RESTART_FIRST_S if now - role.started_at > _STEADY_S else min(_RESTART_MOST_S, role.pause_s * 2)
                 )
                 role.process, role.restart_at = None, now + role.pause_s
                 self._say(f"{role.name} ended with {code}: starting it again")

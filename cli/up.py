@@ -17,9 +17,7 @@ from config.settings import STACK_FILE, read_settings
 
 @click.command("up")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option(
-    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one"
-)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="default: .safelight")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
 @click.option("--flower-port", type=click.IntRange(0, 65535), help="default: 5555, or any free one")

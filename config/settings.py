@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     drain_grace_s: float = Field(default=4.0, ge=0.0, le=3600.0)
     reap_every_s: float = Field(default=1.0, gt=0.0, le=60.0)
     max_attempts: int = Field(default=3, ge=1, le=100)
+    max_queued: int = Field(default=100_000, ge=1)  # a fuller queue refuses submits with 503
+    retention_s: float = Field(default=0.0, ge=0.0)  # finished jobs are forgotten after this; 0: never
+    circuit_failures: int = Field(default=3, ge=1)  # failures to load a model that open its circuit,
+    circuit_window_s: float = Field(default=120.0, gt=0.0)  # within this time,
+    circuit_open_s: float = Field(default=30.0, gt=0.0)  # for this long
+    circuit_policy: Literal["wait", "refuse"] = "wait"  # what a submit for an open circuit gets: a place, or 503
     torch_threads: int = Field(default=0, ge=0, le=1024)  # 0: torch decides
     loaded_models: int = Field(default=2, ge=1, le=64)  # pipelines a worker keeps in memory
     flower_auth: str = ""  # user:password for Flower's basic auth

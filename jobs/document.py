@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.values import Job, Output, Progress, Status
+from jobs.values import Attempt, Job, Output, Progress, Status
 
 Document = dict[str, Any]
 
@@ -59,6 +59,19 @@ def output_document(output: Output) -> Document:
         "height": output.height,
         "duration_s": output.duration_s,
         "seed": output.seed,
+    }
+
+
+def attempt_document(attempt: Attempt) -> Document:
+    error = attempt.error
+    return {
+        "number": attempt.number,
+        "worker": attempt.worker,
+        "started_at": timestamp(attempt.started_at),
+        "finished_at": timestamp(attempt.finished_at),
+        "outcome": attempt.outcome,
+        "error": error and {"code": error.code, "message": error.message, "retryable": error.retryable},
+        "details": attempt.details,
     }
 
 

@@ -65,4 +65,10 @@ class ModelUnavailable(ModelFault):
     """The model cannot be loaded here."""
 
     code = "model_unavailable"
+
+
+class ModelUnknown(ModelFault):
+    """This worker's catalog has no such model."""
+
+    code = "model_unknown"
     retryable = False

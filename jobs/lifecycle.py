@@ -28,6 +28,8 @@ class Change:
     values: Mapping[str, Any]
     fence: int | None = None
     increments: Mapping[str, int] = field(default_factory=dict)
+    at: datetime | None = None  # when an attempt ended, and
+    details: str = ""  # what its history shall keep besides the fault: a traceback
 
 
 TRANSITIONS: tuple[tuple[str, Status, Status], ...] = (
@@ -67,6 +69,7 @@ def submit(wanted: Submission, now: datetime) -> Job:
         seq=1,
         attempt=0,
         max_attempts=wanted.max_attempts,
+        strikes=0,
         fence=0,
         worker=None,
         lease_until=None,
@@ -113,16 +116,19 @@ def succeed(
         "load_s": load_s,
         "run_s": run_s,
     }
-    return Change("succeed", _RUNNING, values, fence=job.fence)
+    return Change("succeed", _RUNNING, values, job.fence, at=now)
 
 
-def fail(job: Job, fault: Fault, now: datetime) -> Change:
+def fail(job: Job, fault: Fault, now: datetime, details: str = "") -> Change:
     """The holder's attempt failed: again after a back-off while attempts are left, else for good."""
     if job.cancel_requested:
         return stop(job, now)
+    strike = {"strikes": 1}
     if fault.retryable and job.attempt < job.max_attempts:
-        return _again("retry later", job, fault, now + timedelta(seconds=backoff_s(job.attempt)))
-    return Change("fail", _RUNNING, {**_ended(Status.FAILED, now), "error": asdict(fault)}, fence=job.fence)
+        values = _queued_again(fault, now + timedelta(seconds=backoff_s(job.attempt)))
+        return Change("retry later", _RUNNING, values, job.fence, strike, now, details)
+    values = {**_ended(Status.FAILED, now), "error": asdict(fault)}
+    return Change("fail", _RUNNING, values, job.fence, strike, now, details)
 
 
 def lose(job: Job, now: datetime) -> Change:
@@ -134,13 +140,13 @@ def hand_back(job: Job, now: datetime) -> Change:
     """The holder is being stopped: the job goes back at once, and the attempt does not count against it."""
     if job.cancel_requested:
         return stop(job, now)
-    change = _again("hand back", job, HANDED_BACK, now)
-    return Change(change.verb, change.before, change.values, change.fence, {"max_attempts": 1})
+    values = _queued_again(HANDED_BACK, now)
+    return Change("hand back", _RUNNING, values, job.fence, {"max_attempts": 1}, now)
 
 
 def stop(job: Job, now: datetime) -> Change:
     """The holder obeyed a cancel: its device is free."""
-    return Change("stop", _RUNNING, {**_ended(Status.CANCELED, now), "error": None}, fence=job.fence)
+    return Change("stop", _RUNNING, {**_ended(Status.CANCELED, now), "error": None}, job.fence, at=now)
 
 
 def cancel(job: Job, now: datetime) -> Change | None:
@@ -182,6 +188,5 @@ def _ended(status: Status, now: datetime) -> dict[str, Any]:
     return {"status": status, "finished_at": now, "lease_until": None}
 
 
-def _again(verb: str, job: Job, fault: Fault, run_after: datetime) -> Change:
-    values = {"status": Status.QUEUED, "run_after": run_after, "lease_until": None, "error": asdict(fault)}
-    return Change(verb, _RUNNING, values, fence=job.fence)
+def _queued_again(fault: Fault, run_after: datetime) -> dict[str, Any]:
+    return {"status": Status.QUEUED, "run_after": run_after, "lease_until": None, "error": asdict(fault)}

@@ -76,6 +76,7 @@ class Job:
     seq: int  # +1 with every committed change
     attempt: int  # +1 with every claim; never falls
     max_attempts: int  # +1 with every hand-back and every manual retry
+    strikes: int  # +1 with every attempt that was lost or failed; from the first on it runs alone
     fence: int  # +1 with every claim; never reset; every write of a worker is guarded by it
     worker: str | None  # who holds, or last held, the lease
     lease_until: datetime | None  # set while running
@@ -93,6 +94,21 @@ class Job:
     @property
     def final(self) -> bool:
         return self.status in FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One claim of a job, and what became of it. `outcome` is None while it runs, else the verb that ended it."""
+
+    job_id: str
+    fence: int
+    number: int
+    worker: str
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: str | None
+    error: Fault | None
+    details: str  # a traceback, where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +144,13 @@ class Submission:
     deadline: datetime | None = None
     idempotency_key: str | None = None
     body_hash: str = ""  # of what the client sent; with the key it tells a replay from a conflict
+    resend: "Resend | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """A client that marks its retries but sends no key: `key` stands for who asked, what and where; a `retry`
+    is answered with the job that the first sending made, if that was not long ago."""
+
+    key: str
+    retry: bool

@@ -117,9 +117,10 @@ class Entry(_Part):
 
     def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The input with every default filled in; nulls mean "not given"."""
-        properties: dict[str, Any] = self.input.get("properties", {})
-        defaults = {name: rule["default"] for name, rule in properties.items() if "default" in rule}
-        return defaults | {name: value for name, value in given.items() if value is not None}
+        rules: dict[str, Any] = self.input.get("properties", {})
+        defaults = {name: r["default"] for name, r in rules.items() if isinstance(r, dict) and "default" in r}
+        named = {name: _plain(value, rules.get(name)) for name, value in given.items() if value is not None}
+        return defaults | named
 
     def batch_key(self, resolved: Mapping[str, Any]) -> str | None:
         """Jobs with the same key may run in one batch; None: this job runs alone."""
@@ -143,12 +144,32 @@ def _allow_null(schema: dict[str, Any]) -> None:
     """Make explicit what JSON clients do anyway: an optional property may be sent as null."""
     required = schema.get("required", [])
     for name, rule in schema.get("properties", {}).items():
-        if name in required:
-            continue
-        if isinstance(rule.get("type"), str):
-            rule["type"] = [rule["type"], "null"]
-        if "enum" in rule and None not in rule["enum"]:
-            rule["enum"] = [*rule["enum"], None]
+        if name not in required and isinstance(rule, dict):
+            _widen(rule)
+
+
+def _widen(rule: dict[str, Any]) -> None:
+    if "const" in rule:
+        rule["enum"] = [rule.pop("const")]
+    if "type" in rule:
+        kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+        rule["type"] = kinds if "null" in kinds else [*kinds, "null"]
+    if "enum" in rule and None not in rule["enum"]:
+        rule["enum"] = [*rule["enum"], None]
+    for choice in ("anyOf", "oneOf"):
+        if choice in rule:
+            rule[choice] = [*rule[choice], {"type": "null"}]
+
+
+def _plain(value: Any, rule: Any) -> Any:
+    """JSON Schema calls 128.0 an integer; a pipeline does not."""
+    whole = isinstance(value, float) and value.is_integer() and "integer" in _kinds(rule)
+    return int(value) if whole else value
+
+
+def _kinds(rule: Any) -> list[str]:
+    kinds = rule.get("type", []) if isinstance(rule, dict) else []
+    return kinds if isinstance(kinds, list) else [kinds]
 
 
 def _field_faults(fault: jsonschema_rs.ValidationError) -> list[FieldFault]:

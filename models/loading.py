@@ -12,9 +12,7 @@ from models.runner import Runner
 class LoadedModels:
     """The runners a worker keeps: the least recently used one makes room. Owned by one thread."""
 
-    def __init__(
-        self, device: str, device_index: int | None = None, most: int = 1, torch_threads: int = 0
-    ) -> None:
+    def __init__(self, device: str, device_index: int | None = None, most: int = 1, torch_threads: int = 0) -> None:
         self._device = device
         self._device_index = device_index
         self._most = most
@@ -40,6 +38,14 @@ class LoadedModels:
             self._evict()
         self._runners[entry.full_name] = runner = self._load(entry)
         return runner, time.monotonic() - started
+
+    def keep_only(self, entry: Entry) -> bool:
+        """Let every other model go; False when there was none."""
+        others = [name for name in self._runners if name != entry.full_name]
+        for name in others:
+            self._runners.move_to_end(name, last=False)
+            self._evict()
+        return bool(others)
 
     def _evict(self) -> None:
         self._runners.popitem(last=False)

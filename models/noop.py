@@ -28,7 +28,7 @@ class Noop:
     def generate(self, requests: Sequence[Request], watch: Watch) -> list[Result]:
         for request in requests:
             if _asks_to_fail(request):
-                _fail_whole_process(request.input)
+                _fail_whole_batch(request.input)
         duration_s = max(float(request.input["duration_s"]) for request in requests)
         steps = max(int(request.input["steps"]) for request in requests)
         started = time.monotonic()
@@ -49,7 +49,9 @@ def _asks_to_fail(request: Request) -> bool:
     return request.input.get("fail") is not None and (times is None or request.attempt <= int(times))
 
 
-def _fail_whole_process(wanted: Mapping[str, Any]) -> None:
+def _fail_whole_batch(wanted: Mapping[str, Any]) -> None:
+    if wanted["fail"] == "oom":
+        raise OutOfMemory
     if wanted["fail"] == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
     if wanted["fail"] == "hang":
@@ -57,11 +59,7 @@ def _fail_whole_process(wanted: Mapping[str, Any]) -> None:
 
 
 def _result(request: Request) -> Result:
-    if not _asks_to_fail(request):
-        return [_square(request.seed)]
-    if request.input["fail"] == "oom":
-        return OutOfMemory()
-    return DiagnosticFault()
+    return DiagnosticFault() if _asks_to_fail(request) else [_square(request.seed)]
 
 
 def _square(seed: int) -> Media:

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, or_, select, tuple_, update
 
 from jobs import lifecycle
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
+from storage.changing import change, change_all
+from storage.circuits import begin_probe, unblocked
 from storage.engine import Database
-from storage.jobs import change, change_all
 from storage.rows import JOB_COLUMNS, job_of
 from storage.tables import JOBS
 
@@ -47,8 +48,8 @@ class Claims:
 
     def claim(self, queue: str, worker: str, lease_s: float, companions: Callable[[Job], int]) -> list[Job]:
         """Take the best claimable job of the queue and, while `companions(job)` allows, others of the same
-        batch key that were never tried before: a job that failed once runs alone, so that it can do its
-        neighbours no harm. One transaction; two workers never get the same job.
+        batch key. A job whose attempt failed or was lost runs alone, so that it can do its neighbours no
+        harm, and so does the probe of a half-open circuit. One transaction; two workers never get the same job.
 
         Returns:
             The claimed jobs, best first; empty when nothing is claimable.
@@ -58,7 +59,8 @@ class Claims:
             lead = _best(connection, queue, now)
             if lead is None:
                 return []
-            ids = [lead.id, *_companions(connection, lead, companions(lead), now)]
+            alone = lead.strikes > 0 or begin_probe(connection, lead, now)
+            ids = [lead.id, *_companions(connection, lead, 0 if alone else companions(lead), now)]
             claimed = change_all(connection, ids, lifecycle.claim(worker, lease_s, now))
         return sorted(claimed, key=lambda job: (job.priority, job.id))
 
@@ -111,12 +113,21 @@ class Claims:
             ids = connection.execute(overdue).scalars().all()
             return change_all(connection, ids, lifecycle.expire(now)) if ids else []
 
+    def retire(self, age_s: float, limit: int = 500) -> int:
+        """Forget jobs that were finished so long ago; says how many of them, `limit` at the most."""
+        with self.database.writing() as connection:
+            before = self.database.now(connection) - timedelta(seconds=age_s)
+            old = select(JOBS.c.id).where(JOBS.c.finished_at < before).order_by(JOBS.c.finished_at).limit(limit)
+            ids = connection.execute(old).scalars().all()
+            connection.execute(delete(JOBS).where(JOBS.c.id.in_(ids)))
+            return len(ids)
+
     def claimable(self, queue: str, limit: int) -> list[str]:
         """Ids of jobs that a worker could claim now, best first."""
         with self.database.reading() as connection:
             now = self.database.now(connection)
-            query = select(JOBS.c.id).where(*_due(queue, now)).order_by(*_CLAIM_ORDER).limit(limit)
-            return list(connection.execute(query).scalars())
+            query = select(JOBS.c.id).where(*_due(queue, now), unblocked(connection, now))
+            return list(connection.execute(query.order_by(*_CLAIM_ORDER).limit(limit)).scalars())
 
     def queues(self) -> list[str]:
         """Queues in which a job waits."""
@@ -157,7 +168,7 @@ def _due(queue: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
 def _best(connection: Connection, queue: str, now: datetime) -> Job | None:
     query = (
         select(*JOB_COLUMNS)
-        .where(*_due(queue, now))
+        .where(*_due(queue, now), unblocked(connection, now))
         .order_by(*_CLAIM_ORDER)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -167,14 +178,14 @@ def _best(connection: Connection, queue: str, now: datetime) -> Job | None:
 
 
 def _companions(connection: Connection, lead: Job, most: int, now: datetime) -> Sequence[str]:
-    if most <= 0 or lead.batch_key is None or lead.attempt > 0:
+    if most <= 0 or lead.batch_key is None:
         return []
     query = (
         select(JOBS.c.id)
         .where(
             *_due(lead.queue, now),
             JOBS.c.batch_key == lead.batch_key,
-            JOBS.c.attempt == 0,
+            JOBS.c.strikes == 0,
             JOBS.c.id != lead.id,
         )
         .order_by(*_CLAIM_ORDER)

@@ -1,20 +1,19 @@
-"""The job store: submit, read, change, delete. `change` is the only write to a job's status anywhere."""
+"""The job store, as the API sees it: submit, read, cancel, retry, delete."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import Enum
 
-from sqlalchemy import Connection, delete, func, insert, literal, literal_column, or_, select, update
+from sqlalchemy import Connection, delete, func, literal, literal_column, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from jobs import lifecycle
 from jobs.errors import Conflict, JobNotFound
-from jobs.lifecycle import Change
-from jobs.values import FINAL, Job, Status, Submission
+from jobs.values import FINAL, Attempt, Job, Status, Submission
+from storage.changing import announce, change
 from storage.engine import Database
-from storage.rows import JOB_COLUMNS, job_of
+from storage.rows import JOB_COLUMNS, attempt_of, job_of
 from storage.submissions import Submitted, insert_submissions
-from storage.tables import ARTIFACTS, CHANGES, JOBS
+from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
 
 _UNFINISHED = (Status.QUEUED, Status.RUNNING)
 _ID_CLOCK_MARGIN = timedelta(minutes=1)  # an id is drawn a little before its row's created_at
@@ -46,7 +45,7 @@ class JobStore:
         with self.database.reading() as connection:
             return _read(connection, job_id, tenant)
 
-    def get_many(self, job_ids: Sequence[str]) -> list[Job]:
+    def get_many(self, job_ids: Sequence[str]) -> Sequence[Job]:
         """Those of the jobs that exist, in no particular order."""
         if not job_ids:
             return []
@@ -71,13 +70,24 @@ class JobStore:
         if model:
             query = query.where(JOBS.c.model == model)
         if since:
-            query = query.where(
-                JOBS.c.created_at >= since, JOBS.c.id >= _first_id_at(since - _ID_CLOCK_MARGIN)
-            )
+            query = query.where(JOBS.c.created_at >= since, JOBS.c.id >= _first_id_at(since - _ID_CLOCK_MARGIN))
         if before_id:
             query = query.where(JOBS.c.id < before_id)
         with self.database.reading() as connection:
             return [job_of(row) for row in connection.execute(query.order_by(JOBS.c.id.desc()).limit(limit))]
+
+    def attempts(self, job_id: str, tenant: str | None = None) -> Sequence[Attempt]:
+        """Every attempt of a job, the first one first. Raises: JobNotFound."""
+        query = select(ATTEMPTS).where(ATTEMPTS.c.job_id == job_id).order_by(ATTEMPTS.c.fence)
+        with self.database.reading() as connection:
+            _read(connection, job_id, tenant)
+            return [attempt_of(row) for row in connection.execute(query)]
+
+    def queued(self, most: int) -> int:
+        """How many jobs wait to be claimed, counted up to `most`."""
+        waiting = select(JOBS.c.id).where(JOBS.c.status == literal_column("'queued'")).limit(most)
+        with self.database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one()
 
     def cancel(self, job_id: str, tenant: str | None = None) -> Job:
         """At once when queued; a running job is asked to stop. Nothing happens to a finished one."""
@@ -106,7 +116,7 @@ class JobStore:
             if job.status not in FINAL:
                 raise Conflict(f"A job that is {job.status} cannot be deleted: cancel it first.")
             connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
-            _announce(connection, [job_id])
+            announce(connection, [job_id])
 
     def listed(self, keys: Sequence[str]) -> set[str]:
         """Those of the artifact keys that some job, of whatever tenant, lists."""
@@ -134,40 +144,6 @@ class JobStore:
         """Raises: StoreUnavailable."""
         with self.database.reading() as connection:
             connection.execute(select(literal(1)))
-
-
-def change(connection: Connection, job_id: str, wanted: Change) -> Job | None:
-    """Apply one change if its guards still hold, `seq` and the feed in the same transaction.
-
-    Returns:
-        The job as it now stands, or None when the guards did not hold and nothing was written.
-    """
-    changed = change_all(connection, [job_id], wanted)
-    return changed[0] if changed else None
-
-
-def change_all(connection: Connection, job_ids: Sequence[str], wanted: Change) -> list[Job]:
-    """Apply the same change to several jobs in one statement; those whose guards hold come back."""
-    counted = {name: JOBS.c[name] + step for name, step in {**wanted.increments, "seq": 1}.items()}
-    query = update(JOBS).where(
-        JOBS.c.id.in_(job_ids), JOBS.c.status.in_([status.value for status in wanted.before])
-    )
-    if wanted.fence is not None:
-        query = query.where(JOBS.c.fence == wanted.fence)
-    values = {name: v.value if isinstance(v, Enum) else v for name, v in wanted.values.items()}
-    rows = connection.execute(query.values(**values, **counted).returning(*JOB_COLUMNS)).all()
-    changed = [job_of(row) for row in rows]
-    if not changed:
-        return []
-    _announce(connection, [job.id for job in changed])
-    listed = [{"key": key, "job_id": job.id} for job in changed for key in {o.key for o in job.outputs}]
-    if wanted.values.get("outputs") and listed:
-        connection.execute(insert(ARTIFACTS), listed)
-    return changed
-
-
-def _announce(connection: Connection, job_ids: Sequence[str]) -> None:
-    connection.execute(insert(CHANGES), [{"job_id": job_id} for job_id in job_ids])
 
 
 def _read(connection: Connection, job_id: str, tenant: str | None, *, lock: bool = False) -> Job:

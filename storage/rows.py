@@ -1,10 +1,10 @@
-"""Between a row of `jobs` and the value `Job`, in both directions."""
+"""Between rows and the values they hold."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from jobs.values import Fault, Job, Output, Priority, Status
+from jobs.values import Attempt, Fault, Job, Output, Priority, Status
 from storage.tables import JOBS
 
 JOB_COLUMNS = tuple(JOBS.c[field.name] for field in fields(Job))  # selected in the order of Job's fields
@@ -21,6 +21,12 @@ def job_of(row: Sequence[Any]) -> Job:
     cells[_OUTPUTS] = tuple(Output(**output) for output in cells[_OUTPUTS])
     cells[_ERROR] = Fault(**cells[_ERROR]) if cells[_ERROR] else None
     return Job(*cells)
+
+
+def attempt_of(row: Any) -> Attempt:
+    """The attempt in a row of `attempts`."""
+    cells = {field.name: getattr(row, field.name) for field in fields(Attempt)}
+    return Attempt(**cells | {"error": Fault(**row.error) if row.error else None})
 
 
 def row_of(job: Job) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, tuple_
+from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from jobs import lifecycle
 from jobs.values import Job, Submission
 from storage.rows import JOB_COLUMNS, job_of, row_of
 from storage.tables import CHANGES, IDEMPOTENCY, JOBS
+
+RESEND_WINDOW = timedelta(minutes=10)  # a marked retry that comes later is a new wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +26,21 @@ class Submitted:
         return self.job is None
 
 
-def insert_submissions(
-    connection: Connection, wanted: Sequence[Submission], now: datetime
-) -> list[Submitted]:
+def insert_submissions(connection: Connection, wanted: Sequence[Submission], now: datetime) -> list[Submitted]:
     """Insert what is new; answer what is known. A key seen twice in one call makes one job."""
-    known = _jobs_by_key(connection, wanted)
+    known = _jobs_by_key(connection, wanted) | _jobs_by_resend(connection, wanted, now)
     answers: list[Submitted] = []
     fresh: list[tuple[Submission, Job]] = []
     for submission in wanted:
-        key = (submission.tenant, submission.idempotency_key or "")
-        if submission.idempotency_key and key in known:
+        key = _key(submission)
+        if key in known and _may_be_replayed(submission):
             body_hash, job = known[key]
-            answers.append(
-                Submitted(job, replayed=True) if body_hash == submission.body_hash else Submitted(None)
-            )
+            answers.append(Submitted(job, replayed=True) if body_hash == submission.body_hash else Submitted(None))
             continue
         job = lifecycle.submit(submission, now)
         fresh.append((submission, job))
         answers.append(Submitted(job))
-        if submission.idempotency_key:
+        if key[1]:
             known[key] = (submission.body_hash, job)
     _insert(connection, fresh, now)
     return answers
@@ -53,30 +51,59 @@ def _insert(connection: Connection, fresh: Sequence[tuple[Submission, Job]], now
         return
     connection.execute(insert(JOBS), [row_of(job) for _, job in fresh])
     connection.execute(insert(CHANGES), [{"job_id": job.id} for _, job in fresh])
-    keys = [
-        {
-            "tenant": submission.tenant,
-            "key": submission.idempotency_key,
-            "body_hash": submission.body_hash,
-            "job_id": job.id,
-            "created_at": now,
-        }
-        for submission, job in fresh
-        if submission.idempotency_key
-    ]
-    if keys:
-        connection.execute(insert(IDEMPOTENCY), keys)
+    _remember_keys(connection, fresh, now)
 
 
-def _jobs_by_key(
-    connection: Connection, wanted: Sequence[Submission]
+def _remember_keys(connection: Connection, fresh: Sequence[tuple[Submission, Job]], now: datetime) -> None:
+    """Which key made which job. A key of the client's own is never forgotten by a later submit; one that only
+    marks a resend always stands for the newest sending."""
+    rows: dict[tuple[str, str], dict[str, object]] = {}
+    for submission, job in fresh:
+        tenant, key = _key(submission)
+        if key:
+            values = {"body_hash": submission.body_hash, "job_id": job.id, "created_at": now}
+            rows[tenant, key] = {"tenant": tenant, "key": key, **values}
+    sendings = [_key(submission) for submission, _ in fresh if not submission.idempotency_key and submission.resend]
+    if sendings:
+        renewed = tuple_(IDEMPOTENCY.c.tenant, IDEMPOTENCY.c.key).in_(sendings)
+        connection.execute(delete(IDEMPOTENCY).where(renewed))
+    if rows:
+        connection.execute(insert(IDEMPOTENCY), list(rows.values()))
+
+
+def _may_be_replayed(submission: Submission) -> bool:
+    """A first sending is a new wish, however much it looks like an earlier one."""
+    return bool(submission.idempotency_key or (submission.resend and submission.resend.retry))
+
+
+def _key(submission: Submission) -> tuple[str, str]:
+    """The tenant, and the key that this submission goes by; "" for none."""
+    marked = submission.resend.key if submission.resend else ""
+    return submission.tenant, submission.idempotency_key or marked
+
+
+def _jobs_by_resend(
+    connection: Connection, wanted: Sequence[Submission], now: datetime
 ) -> dict[tuple[str, str], tuple[str, Job]]:
-    keys = [(s.tenant, s.idempotency_key) for s in wanted if s.idempotency_key]
+    retries = [s for s in wanted if not s.idempotency_key and s.resend and s.resend.retry]
+    return _jobs_of(connection, [_key(s) for s in retries], now - RESEND_WINDOW)
+
+
+def _jobs_by_key(connection: Connection, wanted: Sequence[Submission]) -> dict[tuple[str, str], tuple[str, Job]]:
+    return _jobs_of(connection, [_key(s) for s in wanted if s.idempotency_key], None)
+
+
+def _jobs_of(
+    connection: Connection, keys: Sequence[tuple[str, str]], since: datetime | None
+) -> dict[tuple[str, str], tuple[str, Job]]:
     if not keys:
         return {}
-    rows = connection.execute(
+    query = (
         select(IDEMPOTENCY.c.tenant, IDEMPOTENCY.c.key, IDEMPOTENCY.c.body_hash, *JOB_COLUMNS)
         .join(JOBS, JOBS.c.id == IDEMPOTENCY.c.job_id)
         .where(tuple_(IDEMPOTENCY.c.tenant, IDEMPOTENCY.c.key).in_(keys))
     )
+    if since is not None:
+        query = query.where(IDEMPOTENCY.c.created_at >= since)
+    rows = connection.execute(query)
     return {(row[0], row[1]): (row[2], job_of(row[3:])) for row in rows}

@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from storage.engine import UtcDateTime
@@ -32,6 +44,7 @@ class JobRow(SQLModel, table=True):
         _partial("ix_jobs_batch", "batch_key", "priority", "id", where="status = 'queued'"),
         _partial("ix_jobs_deadline", "deadline", where="status = 'queued' AND deadline IS NOT NULL"),
         _partial("ix_jobs_lease", "lease_until", where="status = 'running'"),
+        _partial("ix_jobs_finished", "finished_at", where="finished_at IS NOT NULL"),
         Index("ix_jobs_tenant_status_id", "tenant", "status", "id"),
         Index("ix_jobs_tenant_model_id", "tenant", "model", "id"),
         Index("ix_jobs_tenant_id", "tenant", "id"),
@@ -52,6 +65,7 @@ class JobRow(SQLModel, table=True):
     seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     attempt: int = Field(sa_column=Column(Integer, nullable=False))
     max_attempts: int = Field(sa_column=Column(Integer, nullable=False))
+    strikes: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     fence: int = Field(sa_column=Column(BigInteger, nullable=False))
     worker: str | None = Field(sa_column=Column(String(255), nullable=True))
     lease_until: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
@@ -75,10 +89,47 @@ class IdempotencyRow(SQLModel, table=True):
     tenant: str = Field(sa_column=Column(String(64), primary_key=True))
     key: str = Field(sa_column=Column(String(255), primary_key=True))
     body_hash: str = Field(sa_column=Column(String(64), nullable=False))
-    job_id: str = Field(
-        sa_column=Column(_ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True)
-    )
+    job_id: str = Field(sa_column=Column(_ID, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+
+
+class AttemptRow(SQLModel, table=True):
+    """One claim of a job and what became of it: the error history of `jobs.values.Attempt`."""
+
+    __tablename__ = "attempts"
+
+    job_id: str = Field(sa_column=Column(_ID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
+    fence: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: int = Field(sa_column=Column(Integer, nullable=False))
+    worker: str = Field(sa_column=Column(String(255), nullable=False))
+    started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    finished_at: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+    outcome: str | None = Field(sa_column=Column(String(32), nullable=True))
+    error: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
+    details: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class CircuitRow(SQLModel, table=True):
+    """A model that could not be loaded lately: how often within the window, and until when it is left alone."""
+
+    __tablename__ = "circuits"
+
+    model: str = Field(sa_column=Column(String(193), primary_key=True))
+    failures: int = Field(sa_column=Column(Integer, nullable=False))
+    since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    open_until: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+    probing: bool = Field(nullable=False)
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class LeaderRow(SQLModel, table=True):
+    """Who leads a duty that only one may do at a time, until when."""
+
+    __tablename__ = "leaders"
+
+    duty: str = Field(sa_column=Column(String(32), primary_key=True))
+    holder: str = Field(sa_column=Column(String(255), nullable=False))
+    until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
 class ArtifactRow(SQLModel, table=True):
@@ -114,5 +165,8 @@ def _table(model: type[SQLModel]) -> Table:
 JOBS = _table(JobRow)
 IDEMPOTENCY = _table(IdempotencyRow)
 ARTIFACTS = _table(ArtifactRow)
+ATTEMPTS = _table(AttemptRow)
+CIRCUITS = _table(CircuitRow)
+LEADERS = _table(LeaderRow)
 CHANGES = _table(ChangeRow)
 METADATA = SQLModel.metadata

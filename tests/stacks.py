@@ -28,9 +28,7 @@ class RunningStack:
         self.folder = folder
         self.http = httpx.Client(base_url=url, timeout=70)
 
-    def submit(
-        self, model: str = "noop", headers: dict[str, str] | None = None, **given: Any
-    ) -> dict[str, Any]:
+    def submit(self, model: str = "noop", headers: dict[str, str] | None = None, **given: Any) -> dict[str, Any]:
         answer = self.http.post(
             "/v1/jobs", json={"model": model, "input": {"prompt": "a test", **given}}, headers=headers
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.artifacts import ArtifactStore
+from storage.artifacts import SHELVES, ArtifactStore
 
 BYTES = b"a picture"
 KEY = f"{hashlib.sha256(BYTES).hexdigest()}.png"
@@ -23,6 +23,10 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 def files(store: ArtifactStore) -> list[Path]:
     return [path for path in store.folder.rglob("*") if path.is_file()]
+
+
+def old(store: ArtifactStore, seconds: float) -> set[Path]:
+    return {path for shelf in range(SHELVES) for path in store.older_than(seconds, shelf)}
 
 
 def age(path: Path, seconds: float) -> None:
@@ -66,7 +70,7 @@ def test_the_same_bytes_put_twice_are_one_file_that_is_young_again(store: Artifa
     age(path, 1_000)
     assert store.put(BYTES, "image/png").key == path.name
     assert files(store) == [path]
-    assert list(store.older_than(500)) == [], "a sweep must not take it before its row is written"
+    assert old(store, 500) == set(), "a sweep must not take it before its row is written"
 
 
 def test_a_file_cut_short_by_somebody_else_is_made_whole_by_the_next_put(store: ArtifactStore) -> None:
@@ -123,7 +127,7 @@ ArtifactStore(Path(sys.argv[1])).put(b"never seen", "image/png")
 """
 
 
-def test_a_process_killed_before_its_bytes_are_synced_leaves_only_what_a_sweep_removes(
+def test_a_process_killed_before_its_bytes_are_synced_leaves_only_what_a_sweep_finds(
     store: ArtifactStore,
 ) -> None:
     done = subprocess.run(
@@ -133,11 +137,9 @@ def test_a_process_killed_before_its_bytes_are_synced_leaves_only_what_a_sweep_r
     (abandoned,) = files(store)
     assert store.find(f"{hashlib.sha256(b'never seen').hexdigest()}.png") is None
     assert store.find(abandoned.name) is None
-    assert list(store.older_than(3_600)) == [], "somebody may still be writing it"
+    assert old(store, 3_600) == set(), "somebody may still be writing it"
     age(abandoned, 7_200)
-    assert list(store.older_than(3_600)) == [abandoned.name]
-    store.remove(abandoned.name)
-    assert files(store) == []
+    assert old(store, 3_600) == {abandoned}
 
 
 @pytest.mark.parametrize(
@@ -181,19 +183,20 @@ def test_a_key_of_other_bytes_or_of_a_folder_finds_nothing(store: ArtifactStore)
     assert store.find(other) is None
 
 
-def test_old_bytes_are_listed_by_key_and_removed_one_by_one(store: ArtifactStore) -> None:
-    keys = [store.put(bytes([number]), "image/png").key for number in range(4)]
-    for key in keys[:2]:
-        age(store.folder / key[:2] / key, 1_000)
-    assert sorted(store.older_than(500)) == sorted(keys[:2])
-    assert list(store.older_than(2_000)) == []
-    store.remove(keys[0])
-    assert [store.find(key) is None for key in keys] == [True, False, False, False]
-    store.remove(keys[0])
+def test_what_is_old_is_listed_shelf_by_shelf_and_what_is_young_is_not(store: ArtifactStore) -> None:
+    paths = [store.find(store.put(bytes([number]), "image/png").key) for number in range(9)]
+    aged = {path for path in paths[:6] if path}
+    for path in aged:
+        age(path, 1_000)
+    assert len({path.parent for path in aged}) > 1
+    assert old(store, 500) == aged
+    assert old(store, 2_000) == set()
+    some = next(iter(aged))
+    assert some in store.older_than(500, int(some.name[:2], 16))
 
 
 def test_a_store_that_never_stored_anything_has_nothing_old(store: ArtifactStore) -> None:
-    assert list(store.older_than(0)) == []
+    assert old(store, 0) == set()
     assert store.find(KEY) is None
 
 

@@ -24,7 +24,6 @@ media_kind = "image"
 {source}
 [batch]
 max = 4
-same = ["width", "steps"]
 [input]
 type = "object"
 additionalProperties = false
@@ -32,6 +31,7 @@ required = ["prompt"]
 [input.properties]
 prompt = {{ type = "string", maxLength = 20 }}
 style = {{ enum = ["ink", "oil"] }}
+negative_prompt = {{ type = "string" }}
 seed = {{ type = "integer", minimum = 0 }}
 steps = {{ type = "integer", default = 8, minimum = 1, maximum = 50 }}
 width = {{ type = "integer", default = 128, multipleOf = 16 }}
@@ -92,9 +92,7 @@ def test_the_diagnostic_model_is_there_only_when_asked_for() -> None:
 def test_models_of_other_folders_are_added_and_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     write(tmp_path / "one", "painter", top='queue = "a100"')
     write(tmp_path / "two", "singer")
-    catalog = read_catalog(
-        os.pathsep.join([str(tmp_path / "one"), str(tmp_path / "none"), str(tmp_path / "two")])
-    )
+    catalog = read_catalog(os.pathsep.join([str(tmp_path / "one"), str(tmp_path / "none"), str(tmp_path / "two")]))
     assert {entry.name for entry in catalog} == {"scenes", "painter", "singer"}
     assert [fault.file for fault in catalog.broken] == [tmp_path / "none"]
     assert catalog.queues() == ["a100", "default"]
@@ -111,9 +109,7 @@ def test_a_model_is_found_by_name_alias_and_version_and_the_newest_by_default(tm
     assert [entry.full_name for entry in catalog if entry.name == "painter"] == ["painter@2"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "@", "@1", "nobody", "scenes@9", "scenes@1@1", "Scenes", " scenes", "../x"]
-)
+@pytest.mark.parametrize("text", ["", "@", "@1", "nobody", "scenes@9", "scenes@1@1", "Scenes", " scenes", "../x"])
 def test_what_is_not_in_the_catalog_is_not_found_by_its_name(text: str) -> None:
     with pytest.raises(ModelNotFound):
         read_catalog().find(text)
@@ -141,9 +137,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("right", "wrong"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_broken_file_is_named_with_a_reason_and_harms_no_other(
-    tmp_path: Path, right: str, wrong: str
-) -> None:
+def test_a_broken_file_is_named_with_a_reason_and_harms_no_other(tmp_path: Path, right: str, wrong: str) -> None:
     write(tmp_path, "singer")
     file = write(tmp_path, "painter")
     text = file.read_text()
@@ -192,9 +186,7 @@ def test_every_optional_field_may_be_null_and_a_required_one_may_not(entry: Entr
 
 def test_every_wrong_field_is_named(entry: Entry) -> None:
     with pytest.raises(InvalidInput, match="painter") as refused:
-        entry.validate_input(
-            {"steps": 0, "width": 100, "style": "chalk", "colour": 1, "colours": 2, "seed": "x"}
-        )
+        entry.validate_input({"steps": 0, "width": 100, "style": "chalk", "colour": 1, "colours": 2, "seed": "x"})
     fields = {fault.field: fault.detail for fault in refused.value.faults}
     assert set(fields) == {
         f"input.{name}" for name in ("prompt", "steps", "width", "style", "colour", "colours", "seed")
@@ -231,14 +223,22 @@ def key(entry: Entry, **given: Any) -> str | None:
     return entry.batch_key(entry.resolve({"prompt": "a", **given}))
 
 
-def test_jobs_that_agree_in_what_must_be_the_same_share_a_batch_key(entry: Entry) -> None:
-    assert key(entry) == key(entry, prompt="b", seed=7, style="ink") == key(entry, steps=8, width=128)
+def test_jobs_that_differ_only_in_prompt_and_seed_share_a_batch_key(entry: Entry) -> None:
     assert key(entry) is not None
+    assert key(entry) == key(entry, prompt="b", seed=7) == key(entry, steps=8, width=128, style=None)
+    assert key(entry, negative_prompt="a") == key(entry, negative_prompt="b")
 
 
-@pytest.mark.parametrize("given", [{"steps": 9}, {"width": 64}, {"count": 2}])
-def test_jobs_that_differ_in_what_must_be_the_same_do_not(entry: Entry, given: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "given", [{"steps": 9}, {"width": 64}, {"count": 2}, {"style": "ink"}, {"guidance": 4}, {"size": 1}]
+)
+def test_jobs_that_differ_in_anything_else_do_not(entry: Entry, given: dict[str, Any]) -> None:
     assert key(entry, **given) not in (None, key(entry))
+
+
+def test_a_job_with_a_negative_prompt_and_one_without_share_no_batch(entry: Entry) -> None:
+    """To some pipelines no negative prompt and an empty one are not the same."""
+    assert key(entry, negative_prompt="") not in (None, key(entry))
 
 
 def test_a_job_that_asks_for_exact_bytes_runs_alone(entry: Entry) -> None:

@@ -27,9 +27,7 @@ def answer(*arguments: str, url: str) -> Any:
 
 def test_generate_saves_the_picture_and_says_which_job_made_it(stack: RunningStack, tmp_path: Path) -> None:
     file = tmp_path / "out.png"
-    done = run(
-        "generate", "a tent in the desert", "--seed", "3", "-i", "steps=2", "-o", str(file), url=stack.url
-    )
+    done = run("generate", "a tent in the desert", "--seed", "3", "-i", "steps=2", "-o", str(file), url=stack.url)
     assert done.returncode == 0, done.stderr
     assert file.read_bytes().startswith(b"\x89PNG")
     assert str(file) in done.stdout
@@ -78,9 +76,7 @@ def test_jobs_are_listed_shown_watched_canceled_and_retried(stack: RunningStack)
 def test_failed_jobs_are_retried_and_purged_by_filter_after_a_dry_run(stack: RunningStack) -> None:
     failed = stack.finished(stack.submit(fail="error", fail_times=3)["id"])
     assert failed["status"] == "failed"
-    listed = answer(
-        "jobs", "retry", "--failed", "--model", "noop", "--since", "1h", "--dry-run", url=stack.url
-    )
+    listed = answer("jobs", "retry", "--failed", "--model", "noop", "--since", "1h", "--dry-run", url=stack.url)
     assert failed["id"] in {job["id"] for job in listed["jobs"]}
     assert stack.get(failed["id"])["status"] == "failed", "a dry run changes nothing"
     assert run("jobs", "retry", "--failed", "--model", "noop", "--yes", url=stack.url).returncode == 0
@@ -100,9 +96,7 @@ def examined(settings: dict[str, str]) -> dict[str, dict[str, str]]:
     done = run("doctor", "--json", **settings)
     assert done.returncode == 1
     return {
-        finding["part"]: finding
-        for finding in json.loads(done.stdout)["findings"]
-        if finding["state"] == "fault"
+        finding["part"]: finding for finding in json.loads(done.stdout)["findings"] if finding["state"] == "fault"
     }
 
 
@@ -162,11 +156,7 @@ def test_help_answers_within_half_a_second_of_cpu() -> None:
     assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 0.5
 
 
-@pytest.mark.parametrize(
-    "module", ["api.app", "api.process", "cli.main", "cli.up", "cli.generate", "cli.doctor"]
-)
+@pytest.mark.parametrize("module", ["api.app", "api.process", "cli.main", "cli.up", "cli.generate", "cli.doctor"])
 def test_the_api_and_the_command_never_import_torch(module: str) -> None:
-    code = (
-        f"import sys, {module}; sys.exit(bool({{'torch', 'diffusers', 'transformers'}} & set(sys.modules)))"
-    )
+    code = f"import sys, {module}; sys.exit(bool({{'torch', 'diffusers', 'transformers'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

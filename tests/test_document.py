@@ -151,9 +151,7 @@ def test_a_job_that_succeeded_is_done_to_its_last_step() -> None:
 
 
 @pytest.mark.parametrize(("step", "steps", "fraction"), [(13, 12, 1.0), (1, 0, 0.0), (12, 12, 1.0)])
-def test_progress_is_never_beyond_one_whatever_a_model_reports(
-    step: int, steps: int, fraction: float
-) -> None:
+def test_progress_is_never_beyond_one_whatever_a_model_reports(step: int, steps: int, fraction: float) -> None:
     shown = document(job(Status.RUNNING, seq=4), Progress(ID, seq=4, step=step, steps=steps))
     assert shown["progress"] == fraction
 

@@ -83,15 +83,11 @@ def test_a_broker_that_forgets_everything_loses_no_job(own_stack: RunningStack) 
     assert {own_stack.finished(job["id"])["status"] for job in [held, *jobs]} == {"succeeded"}
 
 
-def test_jobs_wait_for_a_broker_that_is_stopped_and_run_when_it_starts(
-    broker: Broker, tmp_path: Path
-) -> None:
+def test_jobs_wait_for_a_broker_that_is_stopped_and_run_when_it_starts(broker: Broker, tmp_path: Path) -> None:
     with running_stack(tmp_path / "data", SAFELIGHT_BROKER_URL=broker.url) as stack:
         broker.stop()
         job = stack.submit()
-        wait_until(
-            lambda: stack.http.get("/readyz").json()["parts"]["broker"]["status"] == "down", "it is seen"
-        )
+        wait_until(lambda: stack.http.get("/readyz").json()["parts"]["broker"]["status"] == "down", "it is seen")
         ready = stack.http.get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         assert stack.get(job["id"])["status"] == "queued"

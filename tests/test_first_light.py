@@ -87,9 +87,7 @@ def test_interactive_jobs_overtake_batch_jobs(stack: RunningStack) -> None:
     held = stack.submit(duration_s=1.5)
     stack.until_running(held["id"])
     late = [
-        stack.http.post(
-            "/v1/jobs", json={"model": "noop", "input": {"prompt": "x"}, "priority": priority}
-        ).json()
+        stack.http.post("/v1/jobs", json={"model": "noop", "input": {"prompt": "x"}, "priority": priority}).json()
         for priority in ("batch", "interactive")
     ]
     batch, interactive = (stack.finished(job["id"]) for job in late)

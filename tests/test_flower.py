@@ -25,9 +25,7 @@ def shown(flower: str, job_id: str) -> dict[str, Any]:
     return answer.json() if answer.status_code == 200 else {"state": None}
 
 
-def test_flower_shows_each_job_under_its_id_with_its_state_and_runtime(
-    stack: RunningStack, flower: str
-) -> None:
+def test_flower_shows_each_job_under_its_id_with_its_state_and_runtime(stack: RunningStack, flower: str) -> None:
     done = stack.finished(stack.submit(duration_s=0.4)["id"])
     wait_until(lambda: shown(flower, done["id"])["state"] == "SUCCESS", "Flower has heard of it")
     task = shown(flower, done["id"])

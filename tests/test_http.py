@@ -57,9 +57,7 @@ def test_many_long_polls_wait_at_once(stack: RunningStack) -> None:
     job = stack.submit(duration_s=3.0)
 
     def wait(_: int) -> str:
-        status: str = httpx.get(f"{stack.url}/v1/jobs/{job['id']}", params={"wait": 60}, timeout=70).json()[
-            "status"
-        ]
+        status: str = httpx.get(f"{stack.url}/v1/jobs/{job['id']}", params={"wait": 60}, timeout=70).json()["status"]
         return status
 
     with ThreadPoolExecutor(64) as pool:
@@ -142,9 +140,7 @@ def test_lists_are_newest_first_and_page_without_gap_or_repeat(stack: RunningSta
     seen: list[str] = []
     cursor = None
     while len(seen) < 7:
-        page = stack.http.get(
-            "/v1/jobs", params={"limit": 3, **({"cursor": cursor} if cursor else {})}
-        ).json()
+        page = stack.http.get("/v1/jobs", params={"limit": 3, **({"cursor": cursor} if cursor else {})}).json()
         JobListDocument.model_validate(page)
         seen += [job["id"] for job in page["jobs"]]
         cursor = page["next_cursor"]

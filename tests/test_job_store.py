@@ -15,7 +15,7 @@ from jobs.errors import Conflict, JobNotFound, StoreUnavailable
 from jobs.identity import new_job_id
 from jobs.lifecycle import Change
 from jobs.values import Fault, Job, Output, Priority, Status, Submission
-from storage.claims import Claims
+from storage.claims import Claims, Ending
 from storage.engine import Database
 from storage.jobs import JobStore
 from storage.tables import ARTIFACTS, CHANGES, IDEMPOTENCY, JOBS
@@ -51,7 +51,7 @@ def claimed(store: JobStore, job: Job) -> Job:
 
 def concluded(store: JobStore, ending: Callable[[Job, datetime], Change], **given: Any) -> Job:
     job = claimed(store, submitted(store, **given))
-    ended = Claims(store.database).conclude([lambda now: (job.id, ending(job, now))])[0]
+    ended = Claims(store.database).conclude([Ending(job.id, job.fence, ending)])[0]
     assert ended is not None
     return ended
 

@@ -162,28 +162,6 @@ def test_an_input_the_pipeline_refuses_is_a_fault_and_the_runner_stays_usable(
     assert one(runner, request()).data == before.data
 
 
-def without_default(name: str) -> Entry:
-    """The model that ships, but one optional input has no default."""
-    schema = {**shipped().input, "properties": {**shipped().input["properties"]}}
-    rule = schema["properties"][name]
-    schema["properties"][name] = {word: value for word, value in rule.items() if word != "default"}
-    return Entry(**{**shipped().model_dump(), "input": schema}).placed(SHIPPED)
-
-
-def test_a_negative_prompt_that_only_some_of_a_batch_have_counts_for_those_who_have_it() -> None:
-    entry = without_default("negative_prompt")
-    runner = DiffusersRunner(entry, "cpu")
-    size = {"width": 64, "height": 64, "steps": 2}
-    given = ({"prompt": PROMPT, **size}, {"prompt": PROMPT, "negative_prompt": "night", **size})
-    plain, wish = (Request(entry.resolve(each), 7, 1) for each in given)
-    assert entry.batch_key(plain.input) == entry.batch_key(wish.input)
-    alone = {id(each): one(runner, each) for each in (plain, wish)}
-    assert farthest(alone[id(plain)], alone[id(wish)]) > 1
-    for batch in ((plain, wish), (wish, plain)):
-        for each, (media,) in zip(batch, draw(runner, *batch), strict=True):
-            assert farthest(media, alone[id(each)]) <= 1
-
-
 def cut_in_half(file: Path) -> None:
     data = file.read_bytes()
     file.write_bytes(data[: len(data) // 2])

@@ -142,15 +142,11 @@ def test_what_a_stack_left_behind_that_is_wrong_is_told_in_a_sentence(folder: Pa
         ("sqlite:////var/lib/safelight.db", "sqlite:////var/lib/safelight.db"),
     ],
 )
-def test_a_database_may_be_sqlite_or_postgresql_which_is_spoken_to_through_psycopg(
-    given: str, used: str
-) -> None:
+def test_a_database_may_be_sqlite_or_postgresql_which_is_spoken_to_through_psycopg(given: str, used: str) -> None:
     assert read_settings(database_url=given).database == used
 
 
-@pytest.mark.parametrize(
-    "url", ["redis://h:1/2", "rediss://h", "sentinel://a:1;sentinel://b:1", "redis+socket:///x"]
-)
+@pytest.mark.parametrize("url", ["redis://h:1/2", "rediss://me:secret@h", "redis://[::1]:6379"])
 def test_a_broker_may_be_reached_in_each_of_these_ways(url: str) -> None:
     assert read_settings(broker_url=url).broker_url == url
 

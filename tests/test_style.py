@@ -54,18 +54,16 @@ def test_alembic_is_never_a_package_of_ours() -> None:
 
 
 def test_only_one_place_writes_a_status() -> None:
-    """`storage.jobs.change_all` applies every change; no other code updates the jobs table's status."""
+    """`storage.changing.change_all` applies every change; no other code updates the jobs table's status."""
     writers = [
         file.relative_to(ROOT).as_posix()
         for file in FILES
         if file.parts[len(ROOT.parts)] != "tests" and re.search(r"update\(JOBS\)", file.read_text("utf-8"))
     ]
-    assert sorted(writers) == ["storage/claims.py", "storage/jobs.py"]  # claims: only prolongs a lease
+    assert sorted(writers) == ["storage/changing.py", "storage/claims.py"]  # claims: only prolongs a lease
 
 
 def test_the_lifecycle_chart_in_the_docs_is_the_one_the_code_draws() -> None:
     from docs.chart import draw_lifecycle
 
-    assert draw_lifecycle() in (ROOT / "docs" / "lifecycle.md").read_text("utf-8"), (
-        "run `python -m docs.chart`"
-    )
+    assert draw_lifecycle() in (ROOT / "docs" / "lifecycle.md").read_text("utf-8"), "run `python -m docs.chart`"

@@ -2,21 +2,31 @@
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
 
 from jobs import lifecycle
-from jobs.errors import Interrupted, ModelFault, ModelNotFound, ModelUnavailable, StoreUnavailable
+from jobs.errors import (
+    Interrupted,
+    ModelFault,
+    ModelNotFound,
+    ModelUnavailable,
+    ModelUnknown,
+    OutOfMemory,
+    StoreUnavailable,
+)
 from jobs.identity import seed_of
 from jobs.values import Fault, Job, Output
 from models.catalog import Catalog
 from models.entry import Entry
 from models.loading import LoadedModels
-from models.runner import Media, Request, Result
+from models.runner import Media, Request, Result, Runner
 from storage.artifacts import ArtifactStore
 from storage.bus import Bus
+from storage.circuits import Circuits
 from storage.claims import Claims, Ending
 from workers.lease import Lease
 from workers.narrator import Narrator
@@ -33,6 +43,7 @@ class Bench:
 
     name: str
     claims: Claims
+    circuits: Circuits
     artifacts: ArtifactStore
     bus: Bus
     narrator: Narrator
@@ -52,6 +63,7 @@ class Work:
     results: Mapping[str, Result]
     load_s: float
     run_s: float
+    details: str  # the traceback of a fault
 
 
 def attempt(bench: Bench, queue: str) -> int:
@@ -92,25 +104,54 @@ def claim(bench: Bench, queue: str) -> list[Job]:
 
 def run(bench: Bench, jobs: Sequence[Job], lease: Lease) -> Work:
     """Load and generate. A fault of the whole batch becomes each member's own."""
-    started = time.monotonic()
-    load_s = 0.0
+    started, load_s = time.monotonic(), 0.0
+    results: dict[str, Result] = {}
+    details = ""
     try:
         entry = _entry(bench.catalog, jobs[0])
         lease.expect_sign_within(entry.limits.load_timeout_s)
-        runner, load_s = bench.models.take(entry)
+        runner, load_s = load(bench, entry)
         lease.confirm()
         lease.expect_sign_within(entry.limits.step_timeout_s)
         started = time.monotonic()
-        results = runner.generate([_request(entry, job) for job in jobs], _Steps(bench.bus, jobs, lease))
-        by_job = {job.id: result for job, result in zip(jobs, results, strict=True)}
+        results = generate(bench, entry, runner, jobs, lease)
     except Interrupted:
-        by_job = {}
+        pass
     except ModelFault as fault:
-        by_job = {job.id: fault for job in jobs}
+        results, details = dict.fromkeys((job.id for job in jobs), fault), traceback.format_exc()
     except Exception as fault:  # an attempt must conclude, whatever happened to it
         log.exception("attempt failed unexpectedly")
-        by_job = {job.id: ModelFault(f"{type(fault).__name__}: {fault}") for job in jobs}
-    return Work(by_job, round(load_s, 6), round(time.monotonic() - started, 6))
+        unexpected = ModelFault(f"{type(fault).__name__}: {fault}")
+        results, details = dict.fromkeys((job.id for job in jobs), unexpected), traceback.format_exc()
+    return Work(results, round(load_s, 6), round(time.monotonic() - started, 6), details)
+
+
+def load(bench: Bench, entry: Entry) -> tuple[Runner, float]:
+    """The runner and the seconds it took, 0.0 when it was there. The model's circuit hears how it went."""
+    try:
+        runner, load_s = bench.models.take(entry)
+    except (ModelUnavailable, OutOfMemory) as fault:
+        bench.circuits.failed(entry.full_name, str(fault))
+        raise
+    if load_s:
+        bench.circuits.worked(entry.full_name)
+    return runner, load_s
+
+
+def generate(bench: Bench, entry: Entry, runner: Runner, jobs: Sequence[Job], lease: Lease) -> dict[str, Result]:
+    """Results by job. When the device's memory does not suffice, other models make room and the batch is
+    halved, until each job has had its try alone."""
+    try:
+        results = runner.generate([_request(entry, job) for job in jobs], _Steps(bench.bus, jobs, lease))
+        return {job.id: result for job, result in zip(jobs, results, strict=True)}
+    except OutOfMemory as fault:
+        roomier = bench.models.keep_only(entry)
+        if len(jobs) == 1 and not roomier:
+            return {jobs[0].id: fault}
+        log.warning("out of memory with %d job(s) of %s: trying with less", len(jobs), entry.full_name)
+    half = len(jobs) // 2
+    parts = [jobs[:half], jobs[half:]] if half else [jobs]
+    return {k: v for part in parts for k, v in generate(bench, entry, runner, part, lease).items()}
 
 
 def store(bench: Bench, result: Result) -> list[Output] | Fault:
@@ -167,7 +208,7 @@ def _entry(catalog: Catalog, job: Job) -> Entry:
     try:
         return catalog.find(f"{job.model}@{job.model_version}")
     except ModelNotFound as missing:
-        raise ModelUnavailable(str(missing)) from missing
+        raise ModelUnknown(str(missing)) from missing
 
 
 def _request(entry: Entry, job: Job) -> Request:
@@ -199,7 +240,7 @@ def _ending(bench: Bench, job: Job, work: Work, lease: Lease) -> Ending:
         return Ending(job.id, job.fence, lifecycle.hand_back)
     outcome = store(bench, result)
     if isinstance(outcome, Fault):
-        return Ending(job.id, job.fence, lambda current, now: lifecycle.fail(current, outcome, now))
+        return Ending(job.id, job.fence, lambda current, now: lifecycle.fail(current, outcome, now, work.details))
     times = {"load_s": work.load_s, "run_s": work.run_s}
     return Ending(job.id, job.fence, lambda current, now: lifecycle.succeed(current, outcome, now, **times))
 

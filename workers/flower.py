@@ -28,9 +28,7 @@ def run_flower(settings: Settings, *, host: str, port: int) -> None:
     flower.command.sigterm_handler = _leave
     sys.argv = ["flower", *arguments[1:]]  # Flower's option parser insists on reading it
     app = build_celery(settings)
-    app.conf.broker_pool_limit = (
-        64  # each of its inspections holds two; with few it locks itself out of events
-    )
+    app.conf.broker_pool_limit = 64  # each of its inspections holds two; with few it locks itself out of events
     app.start(["--quiet", *arguments])
 
 

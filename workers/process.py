@@ -24,6 +24,7 @@ from storage.claims import Claims, Ending
 from storage.engine import Database
 from storage.jobs import JobStore
 from workers.attempt import Bench, attempt
+from workers.breakers import open_circuits
 from workers.lease import Lease
 from workers.narrator import Narrator
 from workers.pool import WakingThreads
@@ -54,9 +55,7 @@ def run_worker(
 class Worker:
     """One worker process: one model runner, one job (or batch) at a time."""
 
-    def __init__(
-        self, settings: Settings, queues: Sequence[str], name: str | None, device_index: int | None
-    ) -> None:
+    def __init__(self, settings: Settings, queues: Sequence[str], name: str | None, device_index: int | None) -> None:
         self.settings = settings
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
@@ -66,9 +65,7 @@ class Worker:
         self.claims = Claims(self.database)
         self.errands = Errands("errands")
         self.bus = Bus(settings.broker_url, self.errands)
-        self.models = LoadedModels(
-            settings.device, device_index, settings.loaded_models, settings.torch_threads
-        )
+        self.models = LoadedModels(settings.device, device_index, settings.loaded_models, settings.torch_threads)
         self.draining = threading.Event()
         self.lease: Lease | None = None
         self.app = self._build_app()
@@ -76,6 +73,7 @@ class Worker:
         self.bench = Bench(
             name=self.name,
             claims=self.claims,
+            circuits=open_circuits(self.database, settings),
             artifacts=ArtifactStore(settings.artifacts_folder),
             bus=self.bus,
             narrator=Narrator(self.app, self.hostname, self.errands),

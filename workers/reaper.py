@@ -1,8 +1,12 @@
 """The reaper: looks, every second, for what nobody looks after. Expired leases, jobs that wait in silence,
-deadlines, bytes that no job lists. Any number may run: each thing it does is guarded by itself."""
+deadlines, bytes that no job lists. Any number may run, one leads; and should two ever believe that they do, each
+thing they do is guarded by itself."""
 
 import logging
+import os
+import secrets
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +22,7 @@ from storage.claims import Claims
 from storage.engine import Database
 from storage.feed import trim_feed
 from storage.jobs import JobStore
+from storage.leadership import Leadership
 from workers.queue import Doorbell, build_celery
 
 log = logging.getLogger(__name__)
@@ -25,6 +30,7 @@ log = logging.getLogger(__name__)
 _RING_MOST = 64  # doorbells enough to wake every worker there may be; the next round rings on
 _HOUSEKEEPING_EVERY_S = 60.0
 _KEYS_A_QUERY = 500
+_LEAD_ROUNDS = 4  # a leader that is not heard of for so many rounds has lost the lead
 _ORPHAN_GRACE_S = 3600.0  # bytes are stored before the row that lists them: leave them this much time
 
 
@@ -43,8 +49,13 @@ class Reaper:
         self._doorbell = Doorbell(build_celery(settings), self._errands)
         self._kept_house_at = time.monotonic()
         self._shelf = 0
+        holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._leadership = Leadership(self._database, "reaper", holder, _LEAD_ROUNDS * settings.reap_every_s)
 
     def round(self) -> None:
+        """Every duty once, by whoever leads; the others stand by."""
+        if not self._leads():
+            return
         for duty in (self.lose_expired, self.expire_overdue, self.ring_for_silent, self._keep_house):
             self._do(duty)
 
@@ -78,6 +89,7 @@ class Reaper:
         return len(orphans)
 
     def close(self) -> None:
+        self._do(self._leadership.resign)
         self._errands.close()
         self._database.close()
 
@@ -86,8 +98,17 @@ class Reaper:
             return
         self._kept_house_at = time.monotonic()
         trim_feed(self._database)
+        if self._settings.retention_s:
+            self._claims.retire(self._settings.retention_s)
         self.sweep_artifacts(self._shelf)
         self._shelf = (self._shelf + 1) % SHELVES
+
+    def _leads(self) -> bool:
+        try:
+            return self._leadership.hold()
+        except StoreUnavailable as fault:
+            log.warning("nobody knows who leads: %s", fault)
+            return False
 
     def _told(self, changed: list[Job]) -> list[Job]:
         if changed:

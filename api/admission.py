@@ -1,0 +1,58 @@
+"""May another job be accepted? Looked up every second, so that the answer costs a submit nothing."""
+
+import asyncio
+import logging
+
+from api.problems import CircuitOpen, Overloaded
+from config.settings import Settings
+from jobs.errors import StoreUnavailable
+from storage.circuits import CLOSED, Circuit, Circuits
+from storage.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 1.0
+
+
+class Admission:
+    """The depth of the queue and the models' circuits, as they were a moment ago."""
+
+    def __init__(self, settings: Settings, store: JobStore, circuits: Circuits) -> None:
+        self._settings = settings
+        self._store = store
+        self._circuits = circuits
+        self._queued = 0
+        self._not_closed: dict[str, Circuit] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="admission")
+
+    async def close(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    def check(self, model: str) -> None:
+        """Count one more in.
+
+        Raises:
+            Overloaded: as many jobs wait as may.
+            CircuitOpen: the model cannot be loaded at present, and the policy is to say so.
+        """
+        if self._queued >= self._settings.max_queued:
+            raise Overloaded
+        if self._settings.circuit_policy == "refuse" and self.circuit(model).state == "open":
+            raise CircuitOpen
+        self._queued += 1
+
+    def circuit(self, model: str) -> Circuit:
+        return self._not_closed.get(model, CLOSED)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                self._queued = await asyncio.to_thread(self._store.queued, self._settings.max_queued)
+                self._not_closed = await asyncio.to_thread(self._circuits.all)
+            except StoreUnavailable as fault:
+                log.warning("admission goes by what it knew: %s", fault)
+            await asyncio.sleep(_LOOK_EVERY_S)
