@@ -48,6 +48,6 @@ def _document(context: Context, entry: Entry) -> dict[str, Any]:
 
 
 def _limits(entry: Entry) -> dict[str, Any]:
-    properties: dict[str, dict[str, Any]] = entry.input.get("properties", {})
-    limits = {name: {limit: rule[limit] for limit in _LIMITS if limit in rule} for name, rule in properties.items()}
+    rules = {name: rule for name, rule in entry.input.get("properties", {}).items() if isinstance(rule, dict)}
+    limits = {name: {limit: rule[limit] for limit in _LIMITS if limit in rule} for name, rule in rules.items()}
     return {"max_batch": entry.batch.max, "step_timeout_s": entry.limits.step_timeout_s, "input": limits}

@@ -63,7 +63,8 @@ def _line(model: Document) -> str:
 
 def _page(model: Document) -> str:
     lines = [_line(model), ""]
-    for name, rule in model["input_schema"].get("properties", {}).items():
+    for name, schema in model["input_schema"].get("properties", {}).items():
+        rule = schema if isinstance(schema, dict) else {}
         facts = {key: value for key, value in rule.items() if key not in ("title", "description", "examples")}
         lines.append(f"  {name:<16} {rule.get('description') or rule.get('title', '')}")
         lines.append(f"  {'':<16} {json.dumps(facts)}")

@@ -99,7 +99,7 @@ class Stack:
             "flower_url": self.flower_url,
             "database_url": self.settings.database,
             "broker_url": self._broker_url,
-            "artifacts_url": f"file://{self.settings.artifacts_folder}",
+            "artifacts_url": self.settings.artifacts_folder.as_uri(),
             "diagnostics": self.settings.diagnostics,
             "models": self.settings.models,
             "pid": os.getpid(),

@@ -4,6 +4,7 @@ folder; read here and nowhere else, then handed around as one frozen value."""
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     @property
     def artifacts_folder(self) -> Path:
         if self.artifacts_url:
-            return Path(urlsplit(self.artifacts_url).path)
+            return Path(url2pathname(urlsplit(self.artifacts_url).path))
         return (self.data_dir / "artifacts").resolve()
 
     @classmethod

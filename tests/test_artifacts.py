@@ -176,6 +176,13 @@ def test_whatever_is_no_key_finds_nothing(store: ArtifactStore, key: str) -> Non
     assert store.find(key) is None
 
 
+@pytest.mark.parametrize("name", ["tmpabcd.part", KEY[:64], f"{KEY}\n", f"{KEY[:64]}.abcdef", f"{KEY}.part"])
+def test_what_lies_on_a_shelf_under_a_name_that_is_no_key_is_not_found(store: ArtifactStore, name: str) -> None:
+    (store.folder / name[:2]).mkdir(parents=True)
+    (store.folder / name[:2] / name).write_bytes(b"half written")
+    assert store.find(name) is None
+
+
 def test_a_key_of_other_bytes_or_of_a_folder_finds_nothing(store: ArtifactStore) -> None:
     other = KEY.replace(KEY[0], "0" if KEY[0] != "0" else "1")
     assert store.find(KEY) is None

@@ -14,6 +14,7 @@ from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.lifecycle import Change
 from jobs.values import Fault, Job, Output, Priority, Status, Submission
+from storage.changing import change
 from storage.claims import Claims, Ending, Holding
 from storage.engine import Database
 from storage.jobs import JobStore
@@ -233,6 +234,8 @@ def test_a_worker_whose_lease_has_passed_on_can_neither_conclude_nor_renew(house
     for conclude in (house.succeed, house.fail, house.hand_back):
         assert conclude(zombie) is None
     assert house.claims.renew({job_id: zombie.fence}, 60.0)[job_id] == Holding(held=False)
+    with house.claims.database.writing() as connection:
+        assert change(connection, job_id, succeed(zombie, LONG_AGO)) is None
     assert house.store.get(job_id) == holder
     assert not house.store.lists_artifact(PICTURE.key)
     assert house.succeed(holder).status is Status.SUCCEEDED

@@ -89,15 +89,17 @@ def test_it_stops_within_a_step_or_after_one_when_nobody_waits_any_more(stop_aft
     assert len(watch.steps) == stop_after
 
 
-@pytest.mark.parametrize(("fail", "fault"), [("error", DiagnosticFault), ("oom", OutOfMemory)])
-def test_it_fails_as_asked_in_every_attempt_and_leaves_its_neighbours_alone(
-    fail: str, fault: type[ModelFault]
-) -> None:
+def test_it_fails_as_asked_in_every_attempt_and_leaves_its_neighbours_alone() -> None:
     for attempt in (1, 2, 50):
-        failed, fine = generate(request(fail=fail, attempt=attempt), request())
-        assert type(failed) is fault
+        failed, fine = generate(request(fail="error", attempt=attempt), request())
+        assert type(failed) is DiagnosticFault
         assert failed.retryable
         assert fine[0].seed == 7
+
+
+def test_out_of_memory_is_a_fault_of_the_whole_batch() -> None:
+    with pytest.raises(OutOfMemory):
+        generate(request(fail="oom"), request())
 
 
 def test_it_fails_as_often_as_asked_and_then_succeeds() -> None:
