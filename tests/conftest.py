@@ -8,7 +8,7 @@ import pytest
 
 from storage.engine import Database
 from storage.migrations import upgrade
-from tests.servers import Broker, broker_binary, new_postgres_database, running_broker, running_postgres
+from tests.servers import Broker, PostgresServer, broker_binary, new_postgres_database, running_broker
 from tests.stacks import RunningStack, running_stack
 
 
@@ -21,8 +21,8 @@ def lacking(what: str) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
+    with PostgresServer() as server:
+        yield server.server_url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

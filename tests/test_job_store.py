@@ -22,7 +22,7 @@ from storage.tables import ARTIFACTS, CHANGES, IDEMPOTENCY, JOBS
 
 PICTURE = Output("ab.png", "ab", "image/png", 7, 16, 8, None, 3)
 OTHER = Output("cd.png", "cd", "image/png", 9, 16, 8, 1.5, (1 << 63) - 1)
-HOPELESS = Fault("model_unavailable", "There is no such folder.", retryable=False)
+HOPELESS = Fault("model_unknown", "There is no such model.", retryable=False)
 
 
 @pytest.fixture

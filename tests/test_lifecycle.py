@@ -17,7 +17,7 @@ from jobs.values import FINAL, RETRYABLE, Fault, Job, Output, Priority, Status, 
 NOW = datetime(2030, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=30)
 BROKEN = Fault("model_error", "It broke.", retryable=True)
-HOPELESS = Fault("model_unavailable", "There is no such folder.", retryable=False)
+HOPELESS = Fault("model_unknown", "There is no such model.", retryable=False)
 PICTURE = Output("ab.png", "ab", "image/png", 7, 8, 8, None, 3)
 
 
@@ -116,7 +116,7 @@ def test_a_retryable_fault_queues_the_job_again_after_the_back_off() -> None:
     again = applied(job, lifecycle.fail(job, BROKEN, LATER))
     assert (again.status, again.run_after) == (Status.QUEUED, LATER + timedelta(seconds=1))
     assert (again.error, again.lease_until, again.finished_at) == (BROKEN, None, None)
-    assert (again.attempt, again.max_attempts) == (1, 3)
+    assert (again.attempt, again.max_attempts, again.strikes) == (1, 3, 1)
 
 
 @pytest.mark.parametrize("fault", [BROKEN, HOPELESS])
@@ -124,7 +124,7 @@ def test_the_last_attempts_fault_is_final_and_a_hopeless_fault_is_final_at_once(
     job = running(max_attempts=1 if fault.retryable else 3)
     gone = applied(job, lifecycle.fail(job, fault, LATER))
     assert (gone.status, gone.error) == (Status.FAILED, fault)
-    assert (gone.finished_at, gone.lease_until) == (LATER, None)
+    assert (gone.finished_at, gone.lease_until, gone.strikes) == (LATER, None, 1)
 
 
 def test_a_lost_job_runs_again_until_its_attempts_are_used_up() -> None:
@@ -133,13 +133,14 @@ def test_a_lost_job_runs_again_until_its_attempts_are_used_up() -> None:
     assert (job.status, job.error) == (Status.QUEUED, lifecycle.WORKER_LOST)
     job = applied(job, lifecycle.claim("worker-1", 15.0, LATER))
     job = applied(job, lifecycle.lose(job, LATER))
-    assert (job.status, job.error) == (Status.FAILED, lifecycle.WORKER_LOST)
+    assert (job.status, job.error, job.strikes) == (Status.FAILED, lifecycle.WORKER_LOST, 2)
 
 
 def test_a_job_handed_back_is_claimable_at_once_and_keeps_as_many_attempts_as_it_had() -> None:
     job = running()
     back = applied(job, lifecycle.hand_back(job, LATER))
     assert (back.status, back.run_after, back.error) == (Status.QUEUED, LATER, lifecycle.HANDED_BACK)
+    assert back.strikes == 0
     assert back.max_attempts - back.attempt == queued().max_attempts - queued().attempt
 
 
@@ -228,8 +229,8 @@ def changes_on_offer(job: Job) -> list[Change]:
 
 
 class Anything(RuleBasedStateMachine):
-    """Whatever happens in whatever order, by holders of present and past leases: seq, fence and attempt never
-    fall, one change is one seq, a final state is left only by a retry, and the row stays in itself true."""
+    """Whatever happens in whatever order, by holders of present and past leases: seq, fence, attempt and strikes
+    never fall, one change is one seq, a final state is left only by a retry, and the row stays in itself true."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -245,7 +246,7 @@ class Anything(RuleBasedStateMachine):
         assert by is None or by.fence == before.fence, "a worker wrote whose lease had passed on"
         assert after.seq == before.seq + 1
         assert after.fence >= before.fence
-        assert after.attempt >= before.attempt
+        assert after.attempt >= before.attempt >= before.strikes <= after.strikes <= after.attempt
         assert after.max_attempts >= before.max_attempts
         assert not before.final or change.verb == "retry"
         assert (change.verb, before.status, after.status) in TRANSITIONS

@@ -200,7 +200,7 @@ def test_damaged_weights_are_a_model_that_is_unavailable(
     damage(entry.weights_folder / name)
     with pytest.raises(ModelUnavailable, match="scenes@1 cannot be loaded: ") as fault:
         DiffusersRunner(entry, "cpu")
-    assert not fault.value.retryable
+    assert fault.value.code == "model_unavailable"
     assert "\n" not in str(fault.value)
 
 
