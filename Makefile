@@ -8,7 +8,7 @@ SHELL   := /bin/bash
 export PROMPT
 export PYTHONPATH :=
 
-.PHONY: help dev demo up test check bench train judge lock clean
+.PHONY: help dev demo up test check bench chaos train judge lock clean
 .DEFAULT_GOAL := help
 
 help:  ## List every target
@@ -40,6 +40,9 @@ test: check  ## The checks, then the whole test suite with real services
 
 bench: $(READY)  ## Figures of speed, as ratios measured side by side
 	$(PYTHON) -m bench
+
+chaos: $(READY)  ## Jobs in a storm of kills and freezes, three seeds on both databases
+	$(PYTHON) -m tests.chaos
 
 train: $(READY)  ## Train the model that ships, again (resumable)
 	$(PYTHON) -m models.training

@@ -30,9 +30,7 @@ def run() -> None:
         subprocess.run([_SAFELIGHT, "db", "upgrade"], env=environment, check=True, stdout=subprocess.DEVNULL)
         ours, nothing = _free_port(), _free_port()
         servers = [
-            subprocess.Popen(
-                [_SAFELIGHT, "api", "--port", str(ours)], env=environment, stderr=subprocess.DEVNULL
-            ),
+            subprocess.Popen([_SAFELIGHT, "api", "--port", str(ours)], env=environment, stderr=subprocess.DEVNULL),
             subprocess.Popen([sys.executable, "-m", "bench.nothing", str(nothing)]),
         ]
         try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 
 from cli.client import Api, Document, Refused
-from cli.options import job_line, job_page, show, with_api
+from cli.options import attempt_line, job_line, job_page, show, with_api
 from cli.watching import follow
 
 _STATUSES = ("queued", "running", "succeeded", "failed", "canceled", "expired")
@@ -35,9 +35,9 @@ def list_command(
 @click.argument("job_id", metavar="ID")
 @with_api
 def show_command(api: Api, as_json: bool, job_id: str) -> None:
-    """One job, whole."""
-    job = api.get(f"/v1/jobs/{job_id}")
-    show(job, as_json, lambda: job_page(job))
+    """One job, whole, with every attempt at it."""
+    job = api.get(f"/v1/jobs/{job_id}") | api.get(f"/v1/jobs/{job_id}/attempts")
+    show(job, as_json, lambda: "\n".join([job_page(job), *map(attempt_line, job["attempts"])]))
 
 
 @jobs_command.command("watch")

@@ -35,6 +35,13 @@ def job_line(job: Document) -> str:
     return f"{job['id']}  {job['status']:<9}  {job['model']:<10}  {job['created_at'][:19]}Z  {shown}"
 
 
+def attempt_line(attempt: Document) -> str:
+    """One attempt, for the end of a job's page."""
+    error = attempt["error"]
+    why = f": {error['code']}: {error['message']}" if error else ""
+    return f"  attempt {attempt['number']} on {attempt['worker']}: {attempt['outcome'] or 'under way'}{why}"
+
+
 def job_page(job: Document) -> str:
     """A job on several lines, for reading."""
     timings = job["timings"]

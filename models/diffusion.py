@@ -1,6 +1,7 @@
 """Diffusers pipelines: loading one, and running a batch of jobs through it. Imports torch: reach it only
 through `models.loading`."""
 
+import hashlib
 import inspect
 import io
 import os
@@ -66,7 +67,7 @@ class DiffusersRunner:
         return [[next(media) for _ in range(_count(request))] for request in requests]
 
     def _run(self, rows: Sequence[Request], seeds: Sequence[int], watch: Watch) -> list[Image]:
-        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        generators = [torch.Generator("cpu").manual_seed(_folded(seed)) for seed in seeds]
         with torch.inference_mode():
             output = self._pipeline(
                 **self._keywords(rows),
@@ -150,6 +151,13 @@ def _encode(image: Image, seed: int) -> Media:
     data = io.BytesIO()
     image.save(data, "PNG")
     return Media(data.getvalue(), "image/png", image.width, image.height, seed=seed)
+
+
+def _folded(seed: int) -> int:
+    """torch's CPU generator looks at the low 32 bits only: larger seeds are hashed down to them."""
+    if seed < 1 << 32:
+        return seed
+    return int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:4], "big")
 
 
 def _count(request: Request) -> int:

@@ -156,9 +156,10 @@ def _widen(rule: dict[str, Any]) -> None:
         rule["type"] = kinds if "null" in kinds else [*kinds, "null"]
     if "enum" in rule and None not in rule["enum"]:
         rule["enum"] = [*rule["enum"], None]
-    for choice in ("anyOf", "oneOf"):
-        if choice in rule:
-            rule[choice] = [*rule[choice], {"type": "null"}]
+    if "oneOf" in rule:  # exactly one must match, and null may match one already
+        rule["anyOf"] = [*rule.get("anyOf", []), {"oneOf": rule.pop("oneOf")}]
+    if "anyOf" in rule:
+        rule["anyOf"] = [*rule["anyOf"], {"type": "null"}]
 
 
 def _plain(value: Any, rule: Any) -> Any:

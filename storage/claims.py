@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, delete, or_, select, tuple_, u
 from jobs import lifecycle
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
-from storage.changing import change, change_all
+from storage.changing import announce, change, change_all
 from storage.circuits import begin_probe, unblocked
 from storage.engine import Database
 from storage.rows import JOB_COLUMNS, job_of
@@ -101,12 +101,12 @@ class Claims:
         return self._lose(None, limit)
 
     def expire_overdue(self, limit: int = 100) -> list[Job]:
-        """Queued jobs past their deadline."""
+        """Queued jobs past their deadline that were never started."""
         with self.database.writing() as connection:
             now = self.database.now(connection)
             overdue = (
                 select(JOBS.c.id)
-                .where(_QUEUED, JOBS.c.deadline.is_not(None), JOBS.c.deadline <= now)
+                .where(_QUEUED, JOBS.c.deadline <= now, JOBS.c.attempt == 0)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             )
@@ -119,7 +119,9 @@ class Claims:
             before = self.database.now(connection) - timedelta(seconds=age_s)
             old = select(JOBS.c.id).where(JOBS.c.finished_at < before).order_by(JOBS.c.finished_at).limit(limit)
             ids = connection.execute(old).scalars().all()
-            connection.execute(delete(JOBS).where(JOBS.c.id.in_(ids)))
+            if ids:
+                connection.execute(delete(JOBS).where(JOBS.c.id.in_(ids)))
+                announce(connection, ids)
             return len(ids)
 
     def claimable(self, queue: str, limit: int) -> list[str]:
@@ -161,7 +163,7 @@ def _conclude(connection: Connection, ending: Ending, job: Job | None, now: date
 
 
 def _due(queue: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    in_time = or_(JOBS.c.deadline.is_(None), JOBS.c.deadline > now)
+    in_time = or_(JOBS.c.deadline.is_(None), JOBS.c.deadline > now, JOBS.c.attempt > 0)
     return (_QUEUED, JOBS.c.queue == queue, JOBS.c.run_after <= now, in_time)
 
 

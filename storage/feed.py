@@ -27,7 +27,7 @@ class Feed:
 
     def read(self) -> list[str]:
         """Ids of the jobs that changed since the last call, oldest change first, each once. The first call
-        only takes up the position (a little behind the end, for transactions still under way)."""
+        begins a little behind the end, for transactions still under way."""
         with self._database.reading() as connection:
             if self._position is None:
                 last = connection.execute(select(func.max(CHANGES.c.position))).scalar() or 0

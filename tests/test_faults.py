@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
 from tests.servers import Broker, wait_until
 from tests.stacks import RunningStack, alive, running_stack
@@ -73,6 +74,16 @@ def test_submits_are_accepted_while_the_broker_is_frozen_and_run_once_it_thaws(
         assert {job["status"] for job in jobs} == {"queued"}
     finally:
         broker.resume()
+    assert {own_stack.finished(job["id"])["status"] for job in jobs} == {"succeeded"}
+
+
+def test_submits_are_accepted_while_the_broker_is_full_and_run_once_it_has_room(own_stack: RunningStack) -> None:
+    (process,) = own_stack.processes("valkey-server")
+    broker = redis.Redis(port=int(process.cmdline()[0].rsplit(":", 1)[1]))
+    broker.config_set("maxmemory", "1")
+    jobs = [own_stack.submit() for _ in range(5)]
+    broker.config_set("maxmemory", "0")
+    broker.close()
     assert {own_stack.finished(job["id"])["status"] for job in jobs} == {"succeeded"}
 
 

@@ -55,6 +55,12 @@ def test_each_member_of_a_batch_is_shown(stack: RunningStack, flower: str) -> No
         wait_until(lambda job=job: shown(flower, job["id"])["state"] == "SUCCESS", "each is shown as done")
 
 
+def test_flower_shows_the_failure_of_a_job_whose_workers_died(stack: RunningStack, flower: str) -> None:
+    job = stack.finished(stack.submit(fail="crash")["id"])
+    assert (job["status"], job["error"]["code"]) == ("failed", "worker_lost")
+    wait_until(lambda: shown(flower, job["id"])["state"] == "FAILURE", "the failure is shown")
+
+
 def test_flowers_revoke_button_cancels_the_job(stack: RunningStack, flower: str) -> None:
     job = stack.submit(duration_s=60, steps=600)
     stack.until_running(job["id"])

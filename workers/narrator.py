@@ -19,12 +19,16 @@ _EVENTS = {
 }
 
 
+def celery_name(worker: str) -> str:
+    """A worker's name as Celery and Flower know it."""
+    return f"worker@{worker}"
+
+
 class Narrator:
     """Sends task events for jobs in the background; nothing waits for Flower."""
 
-    def __init__(self, app: Celery, hostname: str, errands: Errands) -> None:
+    def __init__(self, app: Celery, errands: Errands) -> None:
         self._app = app
-        self._hostname = hostname
         self._errands = errands
 
     def started(self, jobs: Sequence[Job]) -> None:
@@ -53,7 +57,7 @@ class Narrator:
 
     def _send(self, event: str, job: Job, at: float, fields: dict[str, Any]) -> None:
         def errand() -> None:
-            with self._app.events.default_dispatcher(hostname=self._hostname) as dispatcher:
+            with self._app.events.default_dispatcher(hostname=celery_name(job.worker or "nobody")) as dispatcher:
                 dispatcher.send(event, uuid=job.id, timestamp=at, local_received=at, **fields)
 
         self._errands.add(errand)

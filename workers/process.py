@@ -26,7 +26,7 @@ from storage.jobs import JobStore
 from workers.attempt import Bench, attempt
 from workers.breakers import open_circuits
 from workers.lease import Lease
-from workers.narrator import Narrator
+from workers.narrator import Narrator, celery_name
 from workers.pool import WakingThreads
 from workers.queue import build_celery
 from workers.tasks import answer_revoke, define_look
@@ -69,14 +69,13 @@ class Worker:
         self.draining = threading.Event()
         self.lease: Lease | None = None
         self.app = self._build_app()
-        self.hostname = f"worker@{self.name}"
         self.bench = Bench(
             name=self.name,
             claims=self.claims,
             circuits=open_circuits(self.database, settings),
             artifacts=ArtifactStore(settings.artifacts_folder),
             bus=self.bus,
-            narrator=Narrator(self.app, self.hostname, self.errands),
+            narrator=Narrator(self.app, self.errands),
             catalog=self.catalog,
             models=self.models,
             lease_s=settings.lease_s,
@@ -92,13 +91,15 @@ class Worker:
         if freed:
             log.warning("freed %d job(s) of the worker that died before this one", len(freed))
             self.bus.changed()
+            for job in freed:
+                self.bench.narrator.ended(job, 0.0)
 
     def run(self) -> None:
         worker_shutting_down.connect(self._drain, weak=False)
         worker_ready.connect(self._start_threads, weak=False)
         answer_revoke(self._cancel)
         self.app.Worker(
-            hostname=self.hostname,
+            hostname=celery_name(self.name),
             pool=WakingThreads,
             concurrency=1,
             queues=self.queues,

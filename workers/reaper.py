@@ -23,6 +23,7 @@ from storage.engine import Database
 from storage.feed import trim_feed
 from storage.jobs import JobStore
 from storage.leadership import Leadership
+from workers.narrator import Narrator
 from workers.queue import Doorbell, build_celery
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,9 @@ class Reaper:
         self._errands = Errands("errands")
         self._bus = Bus(settings.broker_url, self._errands)
         self._broker = connect(settings.broker_url)
-        self._doorbell = Doorbell(build_celery(settings), self._errands)
+        app = build_celery(settings)
+        self._doorbell = Doorbell(app, self._errands)
+        self._narrator = Narrator(app, self._errands)
         self._kept_house_at = time.monotonic()
         self._shelf = 0
         holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -63,6 +66,7 @@ class Reaper:
         """Jobs whose worker died or froze run again, or fail at their last attempt."""
         for job in self._told(self._claims.lose_expired()):
             log.warning("job %s: lease of %s ran out, now %s", job.id, job.worker, job.status)
+            self._narrator.ended(job, 0.0)
 
     def expire_overdue(self) -> None:
         self._told(self._claims.expire_overdue())
