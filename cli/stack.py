@@ -29,7 +29,7 @@ from config.settings import STACK_FILE, Settings
 
 _POLL_S = 0.1
 _START_PATIENCE_S = 90.0
-_RESTART_MOST_S = 5.0
+_RESTART_MOST_S = 3.0
 _STEADY_S = 10.0  # a role that lived this long starts afresh with the shortest pause
 _STOP_PATIENCE_S = 7.0  # then SIGKILL: all must be gone within ten seconds
 

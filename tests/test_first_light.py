@@ -25,7 +25,7 @@ def test_a_prompt_becomes_a_picture(stack: RunningStack) -> None:
     assert (job["step"], job["steps"], job["progress"], job["attempt"]) == (3, 3, 1.0, 1)
     assert job["outputs"][0]["seed"] == 11
     image = picture(stack, job)
-    assert image.size == (128, 128)
+    assert image.size == (256, 256)
     assert len(image.convert("RGB").getcolors(1 << 20) or []) > 100, "not a plain colour"
 
 
@@ -40,14 +40,14 @@ def test_the_same_prompt_and_seed_alone_give_the_same_bytes_and_another_seed_oth
 
 
 def test_size_and_count_are_obeyed_and_seeds_count_up(stack: RunningStack) -> None:
-    job = stack.finished(stack.submit(**SCENE, seed=31, width=96, height=160, count=3)["id"])
+    job = stack.finished(stack.submit(**SCENE, seed=31, width=96, height=128, count=3)["id"])
     assert [(o["width"], o["height"], o["seed"]) for o in job["outputs"]] == [
-        (96, 160, 31),
-        (96, 160, 32),
-        (96, 160, 33),
+        (96, 128, 31),
+        (96, 128, 32),
+        (96, 128, 33),
     ]
     assert len({output["sha256"] for output in job["outputs"]}) == 3
-    assert picture(stack, job).size == (96, 160)
+    assert picture(stack, job).size == (96, 128)
 
 
 def test_steps_and_guidance_change_the_picture(stack: RunningStack) -> None:

@@ -188,7 +188,7 @@ def test_models_are_listed_with_the_schema_of_their_input(stack: RunningStack) -
     models = {model["name"]: model for model in listed["models"]}
     assert models["scenes"]["default"]
     assert models["noop"]["media_kind"] == "none"
-    assert models["scenes"]["input_schema"]["properties"]["width"]["multipleOf"] == 16
+    assert models["scenes"]["input_schema"]["properties"]["width"]["multipleOf"] == 32
     stack.finished(stack.submit()["id"])
     wait_until(lambda: stack.http.get("/v1/models/noop").json()["warm"], "a worker says that noop is warm")
 
