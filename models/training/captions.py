@@ -84,9 +84,7 @@ def say_mountains(speech: Speech) -> str:
     speech.claims["mountains"] = colour
     said = f"{rng.choice(w.MOUNTAIN_COLOURS[colour])} {noun}"
     return (
-        join_article(rng, said)
-        if noun in ("mountain", "mountain range")
-        else rng.choice((said, said, f"the {said}"))
+        join_article(rng, said) if noun in ("mountain", "mountain range") else rng.choice((said, said, f"the {said}"))
     )
 
 
@@ -241,17 +239,10 @@ def write_sentences(speech: Speech, groups: list[str]) -> str:
             speech.claims |= {"body": speech.scene.body, "body_colour": speech.scene.body_colour}
             colour = rng.choice(w.BODY_COLOURS[speech.scene.body_colour])
             said.append(f"the {rng.choice(w.BODY_NOUNS[speech.scene.body])} is {colour}")
-        elif (
-            group == "subject"
-            and speech.scene.subject_colour != NONE
-            and rng.random() < 0.25
-            and not speech.full
-        ):
+        elif group == "subject" and speech.scene.subject_colour != NONE and rng.random() < 0.25 and not speech.full:
             said.append(say_colour_alone(speech))
         else:
-            said.append(
-                f"{rng.choice(('there is', 'i see', 'we see', 'you see', 'there'))} {SAYERS[group](speech)}"
-            )
+            said.append(f"{rng.choice(('there is', 'i see', 'we see', 'you see', 'there'))} {SAYERS[group](speech)}")
     return f"{rng.choice(('. ', '. ', ', ', ' and '))}".join(said)
 
 

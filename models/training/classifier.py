@@ -21,9 +21,7 @@ CLASSES = sum(len(values) for values in FIELDS.values())
 
 
 def build_stage(inside: int, outside: int, stride: int, size: int = 3) -> nn.Sequential:
-    convolution = nn.Conv2d(
-        inside, outside, size, stride, padding=0 if stride == size else size // 2, bias=False
-    )
+    convolution = nn.Conv2d(inside, outside, size, stride, padding=0 if stride == size else size // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outside), nn.ReLU())
 
 
@@ -45,11 +43,7 @@ def roughen(pictures: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
     """Blur some, add a little noise, and vary brightness, so that the eye does not hang on sharp detail."""
     soft = nn.functional.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
     shares = torch.rand((len(pictures), 1, 1, 1), generator=lot)
-    noise = (
-        0.04
-        * torch.randn(pictures.shape, generator=lot)
-        * torch.rand((len(pictures), 1, 1, 1), generator=lot)
-    )
+    noise = 0.04 * torch.randn(pictures.shape, generator=lot) * torch.rand((len(pictures), 1, 1, 1), generator=lot)
     bright = 0.06 * torch.randn((len(pictures), 1, 1, 1), generator=lot)
     return torch.lerp(pictures, soft, shares) + noise + bright
 
@@ -88,9 +82,7 @@ def split_scores(outputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 def measure_loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     parts = split_scores(outputs)
-    return torch.stack(
-        [nn.functional.cross_entropy(part, targets[:, i]) for i, part in enumerate(parts)]
-    ).sum()
+    return torch.stack([nn.functional.cross_entropy(part, targets[:, i]) for i, part in enumerate(parts)]).sum()
 
 
 def open_classifier(workspace: Path) -> Any:

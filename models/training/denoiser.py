@@ -119,14 +119,10 @@ class Trainer:
         self.step += 1
         return float(loss.detach())
 
-    def measure_loss(
-        self, clean: torch.Tensor, captions: list[Caption], lot: torch.Generator
-    ) -> torch.Tensor:
+    def measure_loss(self, clean: torch.Tensor, captions: list[Caption], lot: torch.Generator) -> torch.Tensor:
         """Flow matching: from clean to noise at level s, the network predicts noise - clean."""
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            words = self.encoder(
-                encode_texts(self.tokenizer, [c.text for c in captions])
-            ).last_hidden_state.float()
+            words = self.encoder(encode_texts(self.tokenizer, [c.text for c in captions])).last_hidden_state.float()
         noise = torch.randn(clean.shape, generator=lot)
         level = draw_levels(len(clean), lot)
         share = level[:, None, None, None]
@@ -165,9 +161,7 @@ def start_trainer(workspace: Path) -> Trainer:
     optimizer = torch.optim.AdamW(unet.parameters(), lr=RATE, weight_decay=0.01)
     unet.set_attn_processor(AttnProcessor())
     encoder, tokenizer = open_text_encoder(workspace), open_tokenizer(workspace)
-    trainer = Trainer(
-        unet, averaged.requires_grad_(False), optimizer, encoder, tokenizer, open_shelves(workspace)
-    )
+    trainer = Trainer(unet, averaged.requires_grad_(False), optimizer, encoder, tokenizer, open_shelves(workspace))
     if (workspace / "denoiser.pt").exists():
         trainer.load(workspace / "denoiser.pt")
     return trainer

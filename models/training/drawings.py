@@ -74,6 +74,4 @@ def cast_shadow(canvas: Canvas, centre: float, foot: float, tall: float) -> None
     box = (x - 0.45 * tall, y - 0.05 * tall, x + 0.6 * tall, y + 0.075 * tall)
     sample = canvas.image.getpixel((min(max(int(x), 0), canvas.width - 1), min(int(y), canvas.height - 1)))
     assert isinstance(sample, tuple)
-    canvas.pen.ellipse(
-        box, fill=mix((float(sample[0]), float(sample[1]), float(sample[2])), (20, 20, 40), 0.28)
-    )
+    canvas.pen.ellipse(box, fill=mix((float(sample[0]), float(sample[1]), float(sample[2])), (20, 20, 40), 0.28))

@@ -28,9 +28,7 @@ def list_regions(claims: Claims) -> tuple[Region, ...]:
         )
     if claims.get("subject", NONE) != NONE:
         place = CENTRES.get(claims.get("subject_place", NONE))
-        regions.append(
-            (0.0, 0.42, 1.0, 0.92, 1.4) if place is None else (place - 0.2, 0.42, place + 0.2, 0.92, 2.6)
-        )
+        regions.append((0.0, 0.42, 1.0, 0.92, 1.4) if place is None else (place - 0.2, 0.42, place + 0.2, 0.92, 2.6))
     return tuple(regions)
 
 
@@ -46,6 +44,4 @@ def weigh_region_set(regions: tuple[Region, ...], rows: int, columns: int) -> to
 
 def weigh_regions(captions: list[Caption], rows: int, columns: int) -> torch.Tensor:
     """Weights of the squared error, shape (n, rows, columns)."""
-    return torch.stack(
-        [weigh_region_set(list_regions(caption.claims), rows, columns) for caption in captions]
-    )
+    return torch.stack([weigh_region_set(list_regions(caption.claims), rows, columns) for caption in captions])

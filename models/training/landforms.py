@@ -26,9 +26,7 @@ GROUND_PAINTS: dict[str, tuple[Colour, Colour]] = {
 Point = tuple[float, float]
 
 
-def trace_ridge(
-    rng: np.random.Generator, base: float, rise: float, peaks: int
-) -> tuple[list[Point], list[int]]:
+def trace_ridge(rng: np.random.Generator, base: float, rise: float, peaks: int) -> tuple[list[Point], list[int]]:
     """A jagged line from the left edge to the right, in fractions, and the indices of its peaks."""
     points: list[Point] = []
     tops: list[int] = []
@@ -87,9 +85,7 @@ def paint_ground(canvas: Canvas, scene: Scene, rng: np.random.Generator, horizon
     ImageDraw.Draw(floor).rectangle((0, horizon * canvas.height, canvas.width, canvas.height), fill=255)
     fill_gradient(canvas, floor, horizon, (mix(paints[0], canvas.sky[2], 0.25), paints[1]))
     for depth in (0.0, 0.085, 0.2):
-        paint_swell(
-            canvas, rng, horizon + depth, mix(paints[0], paints[1], depth * 2.2), paints[1], scene.ground
-        )
+        paint_swell(canvas, rng, horizon + depth, mix(paints[0], paints[1], depth * 2.2), paints[1], scene.ground)
     PAINT_TEXTURE[scene.ground](canvas, rng, horizon, paints)
 
 
@@ -109,9 +105,7 @@ def paint_swell(
     fill_gradient(canvas, mask, float(ys.min()), (light, mix(crest, trough, 0.55), trough), level + 0.26)
 
 
-def paint_grass(
-    canvas: Canvas, rng: np.random.Generator, horizon: float, paints: tuple[Colour, Colour]
-) -> None:
+def paint_grass(canvas: Canvas, rng: np.random.Generator, horizon: float, paints: tuple[Colour, Colour]) -> None:
     pen, thick = canvas.pen, max(1, round(0.005 * canvas.unit))
     blossoms: tuple[Colour, ...] = ((250, 240, 240), (250, 214, 80), (236, 110, 120))
     for x, depth, lean, pick in rng.uniform(0, 1, size=(60, 4)):
@@ -125,9 +119,7 @@ def paint_grass(
             pen.line((px, y, px + (lean - 0.5) * tall, y - tall), fill=shade, width=thick)
 
 
-def paint_ripples(
-    canvas: Canvas, rng: np.random.Generator, horizon: float, paints: tuple[Colour, Colour]
-) -> None:
+def paint_ripples(canvas: Canvas, rng: np.random.Generator, horizon: float, paints: tuple[Colour, Colour]) -> None:
     pen, thick = canvas.glaze, max(1, round(0.005 * canvas.unit))
     for x, depth, long, _ in rng.uniform(0, 1, size=(16, 4)):
         y, reach = (
@@ -144,9 +136,7 @@ def paint_ripples(
         )
 
 
-def paint_sparkle(
-    canvas: Canvas, rng: np.random.Generator, horizon: float, paints: tuple[Colour, Colour]
-) -> None:
+def paint_sparkle(canvas: Canvas, rng: np.random.Generator, horizon: float, paints: tuple[Colour, Colour]) -> None:
     pen = canvas.glaze
     for x, depth, long, bright in rng.uniform(0, 1, size=(18, 4)):
         y, reach = (
@@ -174,9 +164,7 @@ def paint_sea(canvas: Canvas, scene: Scene, rng: np.random.Generator, horizon: f
     canvas.image.paste(Image.blend(water, mirror, 0.36), (0, top))
     paint_waves(canvas, rng, horizon, mix(far, canvas.sky[2], 0.55), mix(near, (0, 0, 30), 0.3))
     if scene.body != NONE:
-        paint_path(
-            canvas, BODY_PAINTS[scene.body_colour], rng, horizon, 0.75 if scene.body == "sun" else 0.55
-        )
+        paint_path(canvas, BODY_PAINTS[scene.body_colour], rng, horizon, 0.75 if scene.body == "sun" else 0.55)
     canvas.glaze.line(
         (0, top, canvas.width, top),
         fill=(*mix(far, canvas.sky[2], 0.5), 130),
@@ -184,9 +172,7 @@ def paint_sea(canvas: Canvas, scene: Scene, rng: np.random.Generator, horizon: f
     )
 
 
-def paint_waves(
-    canvas: Canvas, rng: np.random.Generator, horizon: float, bright: Colour, dark: Colour
-) -> None:
+def paint_waves(canvas: Canvas, rng: np.random.Generator, horizon: float, bright: Colour, dark: Colour) -> None:
     pen = canvas.glaze
     for x, depth, long, pick in rng.uniform(0, 1, size=(64, 4)):
         away = depth**1.5
@@ -199,9 +185,7 @@ def paint_waves(
         pen.ellipse((px - reach, y - high, px + reach, y + high), fill=(*shade, 100))
 
 
-def paint_path(
-    canvas: Canvas, paint: Colour, rng: np.random.Generator, horizon: float, strength: float
-) -> None:
+def paint_path(canvas: Canvas, paint: Colour, rng: np.random.Generator, horizon: float, strength: float) -> None:
     pen, shade = canvas.glaze, mix(paint, (255, 255, 255), 0.2)
     for depth, lean, long, _ in rng.uniform(0, 1, size=(26, 4)):
         y = (horizon + 0.008 + (0.9 - horizon) * depth) * canvas.height

@@ -42,9 +42,7 @@ def place_body(scene: Scene, rng: np.random.Generator) -> tuple[float, float, fl
 def paint_sky(canvas: Canvas, scene: Scene, rng: np.random.Generator, horizon: float) -> None:
     """Gradient, glow and clouds are soft, so they are computed on a rough grid and enlarged."""
     jitter = rng.normal(0, 5, size=(3, 3))
-    stops = tuple(
-        tuple(float(v) for v in np.array(stop) + j) for stop, j in zip(canvas.sky, jitter, strict=True)
-    )
+    stops = tuple(tuple(float(v) for v in np.array(stop) + j) for stop, j in zip(canvas.sky, jitter, strict=True))
     reach = max(2, int(ROUGH * (horizon + 0.05)))
     column = np.concatenate([shade_column(stops, reach), np.repeat(np.array(stops[-1:]), ROUGH - reach, 0)])  # type: ignore[arg-type]
     grid = np.repeat(column[:, None, :], ROUGH, axis=1)
@@ -83,9 +81,7 @@ def add_clouds(grid: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.n
         if scene.time == "storm":
             wide, high = wide * 1.4, high * 1.9
         cover += np.exp(-(((across - x) / wide) ** 2) - ((down - y) / high) ** 2)
-        cover += 0.8 * np.exp(
-            -(((across - x - 0.4 * wide) / (0.5 * wide)) ** 2) - ((down - y + high) / high) ** 2
-        )
+        cover += 0.8 * np.exp(-(((across - x - 0.4 * wide) / (0.5 * wide)) ** 2) - ((down - y + high) / high) ** 2)
     share = (0.68 * np.clip(cover, 0, 1.0))[..., None]
     return blend_grid(grid, CLOUDS[scene.time], share)
 
@@ -119,9 +115,7 @@ def paint_body(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
     if scene.body == "sun":
         for share, pale in ((0.86, 0.08), (0.7, 0.16), (0.5, 0.24)):
             core = radius * share
-            canvas.pen.ellipse(
-                (x - core, y - core, x + core, y + core), fill=mix(paint, (255, 255, 255), pale)
-            )
+            canvas.pen.ellipse((x - core, y - core, x + core, y + core), fill=mix(paint, (255, 255, 255), pale))
     if scene.body == "full moon":
         paint_craters(canvas, x, y, radius, paint)
 
@@ -137,6 +131,4 @@ def paint_rain(canvas: Canvas, rng: np.random.Generator) -> None:
     for x, y, long, faint in rng.uniform(0, 1, size=(70, 4)):
         fall = (0.03 + 0.05 * long) * canvas.height
         px, py = (1.1 * x) * canvas.width, (1.05 * y - 0.05) * canvas.height
-        pen.line(
-            (px, py, px - 0.3 * fall, py + fall), fill=(214, 222, 234, int(40 + 60 * faint)), width=thick
-        )
+        pen.line((px, py, px - 0.3 * fall, py + fall), fill=(214, 222, 234, int(40 + 60 * faint)), width=thick)

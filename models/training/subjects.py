@@ -17,16 +17,12 @@ BARK: Colour = (104, 70, 44)
 STONE: Colour = (156, 152, 158)
 
 
-def cut(
-    pen: Pen, x: float, foot: float, tall: float, points: tuple[tuple[float, float], ...], fill: Pixel
-) -> None:
+def cut(pen: Pen, x: float, foot: float, tall: float, points: tuple[tuple[float, float], ...], fill: Pixel) -> None:
     """Fill a polygon given in fractions of `tall`, right of `x` and above `foot`."""
     pen.polygon([(x + dx * tall, foot - dy * tall) for dx, dy in points], fill=fill)
 
 
-def block(
-    pen: Pen, x: float, foot: float, tall: float, box: tuple[float, float, float, float], fill: Pixel
-) -> None:
+def block(pen: Pen, x: float, foot: float, tall: float, box: tuple[float, float, float, float], fill: Pixel) -> None:
     """Fill a box (left, bottom, right, top) given in fractions of `tall`."""
     left, bottom, right, top = box
     pen.rectangle((x + left * tall, foot - top * tall, x + right * tall, foot - bottom * tall), fill=fill)
@@ -202,9 +198,7 @@ def paint_tent(
         ((-0.5, 0), (-0.33, 0.68), (-0.14, 0)),
         LAMP if light.lit else mix(cloth, (20, 16, 30), 0.72),
     )
-    cut(
-        pen, x, foot, tall, ((-0.36, 1.1), (-0.3, 1.1), (-0.3, 0.95), (-0.36, 0.95)), light.fall(BARK, SOFTLY)
-    )
+    cut(pen, x, foot, tall, ((-0.36, 1.1), (-0.3, 1.1), (-0.3, 0.95), (-0.36, 0.95)), light.fall(BARK, SOFTLY))
 
 
 def paint_windmill(
@@ -245,9 +239,7 @@ def paint_castle(
         block(pen, x, foot, tall, (centre - 0.13, 0, centre + 0.13, high), stone)
         block(pen, x, foot, tall, (centre + 0.05, 0, centre + 0.13, high), mix(stone, (30, 30, 60), 0.28))
         cut(pen, x, foot, tall, ((centre - 0.17, high), (centre, high + 0.28), (centre + 0.17, high)), roof)
-        block(
-            pen, x, foot, tall, (centre - 0.04, high - 0.2, centre + 0.03, high - 0.07), light_window(light)
-        )
+        block(pen, x, foot, tall, (centre - 0.04, high - 0.2, centre + 0.03, high - 0.07), light_window(light))
     pen.pieslice(
         (x - 0.1 * tall, foot - 0.26 * tall, x + 0.1 * tall, foot + 0.1 * tall),
         180,

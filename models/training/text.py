@@ -60,9 +60,7 @@ def score_claims(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Te
     return torch.stack(losses).sum(), right
 
 
-def write_batch(
-    tokenizer: Any, lots: np.random.Generator, rng: Random, size: int, length: int
-) -> tuple[Any, Any]:
+def write_batch(tokenizer: Any, lots: np.random.Generator, rng: Random, size: int, length: int) -> tuple[Any, Any]:
     captions = [write_caption(draw_any_scene(lots), rng) for _ in range(size)]
     ids = encode_texts(tokenizer, [caption.text for caption in captions], length)
     return ids, torch.tensor([index_claims(caption.claims) for caption in captions])
@@ -114,8 +112,6 @@ def read_claims(workspace: Path, texts: list[str]) -> list[Claims]:
     ids = encode_texts(tokenizer, texts)
     outputs = reader(encoder(ids).last_hidden_state, find_ends(ids, tokenizer.eos_token_id))[0]
     parts = torch.split(outputs, [len(values) for values in CLAIMS.values()], dim=1)
-    chosen = [
-        [values[int(i)] for i in part.argmax(1)] for values, part in zip(CLAIMS.values(), parts, strict=True)
-    ]
+    chosen = [[values[int(i)] for i in part.argmax(1)] for values, part in zip(CLAIMS.values(), parts, strict=True)]
     named = [dict(zip(CLAIMS, column, strict=True)) for column in zip(*chosen, strict=True)]
     return [{field: value for field, value in claims.items() if value != UNSAID} for claims in named]

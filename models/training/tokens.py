@@ -52,6 +52,4 @@ def open_tokenizer(workspace: Path) -> Any:
 
 def encode_texts(tokenizer: Any, texts: list[str], length: int = LENGTH) -> Any:
     """Token ids, shape (n, length), cut and padded as the pipeline does."""
-    return tokenizer(
-        texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-    ).input_ids
+    return tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
