@@ -24,7 +24,7 @@ PROMPTS = (
     "a ship with yellow sails at night under a blue moon",
     "lonely tree at sunset",
 )
-COLUMNS, SIDE, CAPTION, GAP = 4, 192, 34, 8
+COLUMNS, SIDE, CAPTION, GAP = 4, 176, 34, 8
 
 
 def draw_sheet(pipeline: Any, path: Path, seed: int = 7) -> None:
@@ -37,7 +37,7 @@ def draw_sheet(pipeline: Any, path: Path, seed: int = 7) -> None:
     for i, (prompt, picture) in enumerate(zip(PROMPTS, pictures, strict=True)):
         x, y = GAP + i % COLUMNS * (SIDE + GAP), GAP + i // COLUMNS * (SIDE + CAPTION + GAP)
         sheet.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, y))
-        for line, words in enumerate(textwrap.wrap(prompt, 38)[:3]):
+        for line, words in enumerate(textwrap.wrap(prompt, 34)[:3]):
             pen.text((x, y + SIDE + 2 + 11 * line), words, fill=(60, 60, 60), font=font)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, optimize=True)

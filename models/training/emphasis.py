@@ -24,11 +24,11 @@ def list_regions(claims: Claims) -> tuple[Region, ...]:
     if claims.get("body", NONE) != NONE:
         place = CENTRES.get(claims.get("body_place", NONE))
         regions.append(
-            (0.0, 0.03, 1.0, 0.44, 1.3) if place is None else (place - 0.18, 0.03, place + 0.18, 0.44, 2.6)
+            (0.0, 0.03, 1.0, 0.44, 2.0) if place is None else (place - 0.18, 0.03, place + 0.18, 0.44, 4.0)
         )
     if claims.get("subject", NONE) != NONE:
         place = CENTRES.get(claims.get("subject_place", NONE))
-        regions.append((0.0, 0.42, 1.0, 0.92, 1.4) if place is None else (place - 0.2, 0.42, place + 0.2, 0.92, 2.6))
+        regions.append((0.0, 0.42, 1.0, 0.92, 2.0) if place is None else (place - 0.2, 0.42, place + 0.2, 0.92, 3.4))
     return tuple(regions)
 
 
