@@ -5,7 +5,7 @@ A constructor only describes; `storage` applies a change in one guarded UPDATE. 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -131,9 +131,13 @@ def fail(job: Job, fault: Fault, now: datetime, details: str = "") -> Change:
     return Change("fail", _RUNNING, values, job.fence, strike, now, details)
 
 
-def lose(job: Job, now: datetime) -> Change:
-    """Nobody holds this running job any more: its lease ran out, or its worker is known to be dead."""
-    return fail(job, WORKER_LOST, now)
+def lose(job: Job, now: datetime, *, at_once: bool = False) -> Change:
+    """Nobody holds this running job any more: its lease ran out, or its worker is known to be dead. Then it may
+    run again `at_once`: starting another worker is pause enough."""
+    change = fail(job, WORKER_LOST, now)
+    if at_once and change.values["status"] is Status.QUEUED:
+        return replace(change, values={**change.values, "run_after": now})
+    return change
 
 
 def hand_back(job: Job, now: datetime) -> Change:

@@ -93,7 +93,7 @@ class Claims:
             return [_conclude(connection, ending, current.get(ending.job_id), now) for ending in endings]
 
     def release(self, worker: str) -> list[Job]:
-        """Free everything a worker held that is known to be dead. Must never be called of a living one."""
+        """Free at once everything a worker held that is known to be dead. Never call it of a living one."""
         return self._lose(JOBS.c.worker == worker)
 
     def lose_expired(self, limit: int = 100) -> list[Job]:
@@ -148,7 +148,8 @@ class Claims:
                 .with_for_update(skip_locked=True)
             )
             lost = [job_of(row) for row in connection.execute(query)]
-            changed = [change(connection, job.id, lifecycle.lose(job, now)) for job in lost]
+            at_once = held_by is not None
+            changed = [change(connection, job.id, lifecycle.lose(job, now, at_once=at_once)) for job in lost]
         return [job for job in changed if job]
 
 

@@ -28,7 +28,7 @@ from workers.breakers import open_circuits
 from workers.lease import Lease
 from workers.narrator import Narrator, celery_name
 from workers.pool import WakingThreads
-from workers.queue import build_celery
+from workers.queue import Doorbell, build_celery
 from workers.tasks import answer_revoke, define_look
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ class Worker:
         if freed:
             log.warning("freed %d job(s) of the worker that died before this one", len(freed))
             self.bus.changed()
+            Doorbell(self.app, self.errands).ring([(job.id, job.queue) for job in freed])
             for job in freed:
                 self.bench.narrator.ended(job, 0.0)
 
