@@ -103,7 +103,7 @@ def test_a_queued_job_is_canceled_at_once_and_a_running_one_at_its_next_step(sta
 
 def test_one_member_of_a_batch_is_canceled_and_the_others_are_not_disturbed(stack: RunningStack) -> None:
     held = stack.submit(duration_s=1.5)
-    members = [stack.submit("scenes", seed=seed, steps=50, width=256, height=256) for seed in range(3)]
+    members = [stack.submit("scenes", seed=seed, steps=50, width=96, height=96) for seed in range(3)]
     stack.finished(held["id"])
     stack.until_running(members[1]["id"])
     stack.http.post(f"/v1/jobs/{members[1]['id']}/cancel")

@@ -23,7 +23,13 @@ TEMPLATE = Path(__file__).with_name("card_template.md")
 
 
 def format_rows(report: dict[str, Any]) -> str:
-    columns = (report["template captions"], report["free wording"], report["drawings, the eye's own limit"])
+    names = (
+        "template captions",
+        "template captions, another seed",
+        "free wording",
+        "drawings, the eye's own limit",
+    )
+    columns = [report[name] for name in names]
     cells = [
         [label, *(f"{100 * column[field]:.1f} %" if field in column else "-" for column in columns)]
         for field, label in ROWS.items()

@@ -21,7 +21,7 @@ from models.training.text import WIDTH, open_text_encoder
 from models.training.tokens import encode_texts, open_tokenizer
 
 log = logging.getLogger(__name__)
-STEPS, RATE, DECAY_SHARE = 7_200, 1e-3, 0.35
+STEPS, RATE, DECAY_SHARE = 8_500, 1e-3, 0.35
 EMA, DROPPED, WHOLE = 0.998, 0.1, 0.55
 CHECKPOINT_EVERY = 100
 

@@ -131,7 +131,11 @@ def fingerprint_denoiser(folder: Path) -> str:
 def judge(workspace: Path, folder: Path, count: int = TEMPLATES) -> dict[str, Any]:
     """Everything that the model card states, measured on the files in `folder`."""
     pipeline, eye = open_pipeline(folder), open_classifier(workspace)
-    asked = {"template captions": ask_templates(count, seed=71), "free wording": ask_freely()}
+    asked = {
+        "template captions": ask_templates(count, seed=71),
+        "template captions, another seed": ask_templates(count, seed=171),
+        "free wording": ask_freely(),
+    }
     whole, halved = measure_decoder(workspace, pipeline.vae)
     report: dict[str, Any] = {
         "denoiser sha256": fingerprint_denoiser(folder),
