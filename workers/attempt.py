@@ -53,7 +53,6 @@ class Bench:
     heartbeat_s: float
     draining: Event
     on_lease: Callable[[Lease | None], None]  # who else must reach the lease: cancel listener, drain
-    on_beat: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,6 @@ def attempt(bench: Bench, queue: str) -> int:
         lease_s=bench.lease_s,
         heartbeat_s=bench.heartbeat_s,
         draining=bench.draining,
-        on_beat=bench.on_beat,
     )
     bench.on_lease(lease)
     try:

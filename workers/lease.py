@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from jobs.errors import Interrupted, StoreUnavailable
 from jobs.values import Job
@@ -28,13 +28,11 @@ class Lease:
         lease_s: float,
         heartbeat_s: float,
         draining: threading.Event,
-        on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._claims = claims
         self._lease_s = lease_s
         self._heartbeat_s = heartbeat_s
         self._draining = draining
-        self._on_beat = on_beat
         self._fences = {job.id: job.fence for job in jobs}
         self._lost: set[str] = set()
         self._canceled: set[str] = set()
@@ -97,7 +95,6 @@ class Lease:
                 return
             self._end_if_hung()
             self._renew()
-            self._on_beat()
 
     def _renew(self) -> None:
         mine = {job_id: fence for job_id, fence in self._fences.items() if job_id not in self._lost}

@@ -82,7 +82,6 @@ class Worker:
             heartbeat_s=settings.heartbeat_s,
             draining=self.draining,
             on_lease=self._hold,
-            on_beat=lambda: None,
         )
 
     def free_predecessor(self) -> None:
