@@ -123,7 +123,7 @@ class Follower:
                 await asyncio.sleep(_RECONNECT_S)
 
     async def _look(self) -> None:
-        changed = await asyncio.to_thread(self._feed.read)
+        changed = list(dict.fromkeys(entry.job_id for entry in await asyncio.to_thread(self._feed.read)))
         self._forget_stale()
         watched = [job_id for job_id in changed if job_id in self._watchers]
         if not watched:

@@ -92,6 +92,7 @@ def submission_of(
         batch_key=entry.batch_key(resolved),
         units=entry.units(resolved),
         steps=entry.steps(resolved),
+        work=entry.work(resolved),
         max_attempts=max_attempts,
         deadline=parse_moment(wanted.deadline) if wanted.deadline else None,
         idempotency_key=idempotency_key,

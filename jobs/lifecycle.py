@@ -66,6 +66,7 @@ def submit(wanted: Submission, now: datetime) -> Job:
         batch_key=wanted.batch_key,
         units=wanted.units,
         steps=wanted.steps,
+        work=wanted.work,
         seq=1,
         attempt=0,
         max_attempts=wanted.max_attempts,

@@ -73,6 +73,7 @@ class Job:
     batch_key: str | None  # jobs that share it may run in one batch; None runs alone; never changes
     units: int  # how many outputs it asks for, its weight in a batch; never changes
     steps: int  # denoising steps it will take, as far as its input tells; never changes
+    work: float  # how much there is to do, in the model's own unit (megapixel steps); never changes
     seq: int  # +1 with every committed change
     attempt: int  # +1 with every claim; never falls
     max_attempts: int  # +1 with every hand-back and every manual retry
@@ -145,6 +146,7 @@ class Submission:
     idempotency_key: str | None = None
     body_hash: str = ""  # of what the client sent; with the key it tells a replay from a conflict
     resend: "Resend | None" = None
+    work: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

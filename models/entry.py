@@ -135,6 +135,13 @@ class Entry(_Part):
     def units(resolved: Mapping[str, Any]) -> int:
         return int(resolved.get("count", 1))
 
+    def work(self, resolved: Mapping[str, Any]) -> float:
+        """How much there is to do, for forecasts: megapixels × steps × outputs; the diagnostic model's in seconds."""
+        if self.runner == "noop":
+            return float(resolved.get("duration_s", 0))
+        pixels = float(resolved.get("width", 1000)) * float(resolved.get("height", 1000))
+        return pixels / 1e6 * self.steps(resolved) * self.units(resolved)
+
     @staticmethod
     def steps(resolved: Mapping[str, Any]) -> int:
         return int(resolved.get("steps", 1))

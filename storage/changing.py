@@ -8,8 +8,9 @@ from sqlalchemy import Connection, insert, update
 
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
+from storage.feed import append, entry_of
 from storage.rows import JOB_COLUMNS, job_of
-from storage.tables import ARTIFACTS, ATTEMPTS, CHANGES, JOBS
+from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
 
 
 def change(connection: Connection, job_id: str, wanted: Change) -> Job | None:
@@ -32,15 +33,10 @@ def change_all(connection: Connection, job_ids: Sequence[str], wanted: Change) -
     rows = connection.execute(query.values(**values, **counted).returning(*JOB_COLUMNS)).all()
     changed = [job_of(row) for row in rows]
     if changed:
-        announce(connection, [job.id for job in changed])
+        append(connection, [entry_of(job, wanted.verb) for job in changed])
         _list_artifacts(connection, changed)
         _keep_history(connection, changed, wanted)
     return changed
-
-
-def announce(connection: Connection, job_ids: Sequence[str]) -> None:
-    """Put the jobs into the feed."""
-    connection.execute(insert(CHANGES), [{"job_id": job_id} for job_id in job_ids])
 
 
 def _list_artifacts(connection: Connection, changed: Sequence[Job]) -> None:

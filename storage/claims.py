@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Connection, delete, or_, select, tuple_, u
 from jobs import lifecycle
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
-from storage.changing import announce, change, change_all
+from storage.changing import change, change_all
 from storage.circuits import begin_probe, unblocked
 from storage.engine import Database
+from storage.feed import append, entry_of
 from storage.rows import JOB_COLUMNS, job_of
 from storage.tables import JOBS
 
@@ -117,12 +118,12 @@ class Claims:
         """Forget jobs that were finished so long ago; says how many of them, `limit` at the most."""
         with self.database.writing() as connection:
             before = self.database.now(connection) - timedelta(seconds=age_s)
-            old = select(JOBS.c.id).where(JOBS.c.finished_at < before).order_by(JOBS.c.finished_at).limit(limit)
-            ids = connection.execute(old).scalars().all()
-            if ids:
-                connection.execute(delete(JOBS).where(JOBS.c.id.in_(ids)))
-                announce(connection, ids)
-            return len(ids)
+            old = select(*JOB_COLUMNS).where(JOBS.c.finished_at < before).order_by(JOBS.c.finished_at).limit(limit)
+            retired = [job_of(row) for row in connection.execute(old)]
+            if retired:
+                connection.execute(delete(JOBS).where(JOBS.c.id.in_([job.id for job in retired])))
+                append(connection, [entry_of(job, "retire") for job in retired])
+            return len(retired)
 
     def claimable(self, queue: str, limit: int) -> list[str]:
         """Ids of jobs that a worker could claim now, best first."""

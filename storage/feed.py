@@ -1,10 +1,12 @@
 """The change feed: what was committed since a position. Readers keep their own position."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import Connection, delete, func, insert, or_, select
 
+from jobs.values import Job
 from storage.engine import Database
 from storage.tables import CHANGES
 
@@ -13,6 +15,31 @@ _GAPS_MOST = 1_000
 _START_BEHIND = 200
 _READ_MOST = 5_000
 _KEEP = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change: of which job, by which verb of the lifecycle (or "submit", "delete", "retire")."""
+
+    job_id: str
+    verb: str
+    model: str
+    seconds: float | None  # of a claim: how long the job waited; of a success: how long its batch ran
+
+
+def entry_of(job: Job, verb: str) -> Entry:
+    """What the feed says of a job that the verb just changed."""
+    seconds = None
+    if verb == "claim" and job.started_at:
+        seconds = max(0.0, (job.started_at - job.run_after).total_seconds())
+    elif verb == "succeed":
+        seconds = job.run_s
+    return Entry(job.id, verb, job.model, seconds)
+
+
+def append(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Say it in the feed, in the transaction that makes it true."""
+    connection.execute(insert(CHANGES), [asdict(entry) for entry in entries])
 
 
 class Feed:
@@ -25,21 +52,21 @@ class Feed:
         self._position: int | None = None
         self._gaps: dict[int, float] = {}
 
-    def read(self) -> list[str]:
-        """Ids of the jobs that changed since the last call, oldest change first, each once. The first call
-        begins a little behind the end, for transactions still under way."""
+    def read(self) -> list[Entry]:
+        """What was committed since the last call, oldest first. The first call begins a little behind the end,
+        for transactions still under way."""
         with self._database.reading() as connection:
             if self._position is None:
                 last = connection.execute(select(func.max(CHANGES.c.position))).scalar() or 0
                 self._position = max(0, last - _START_BEHIND)
-            query = select(CHANGES.c.position, CHANGES.c.job_id).where(
+            query = select(CHANGES).where(
                 or_(CHANGES.c.position > self._position, CHANGES.c.position.in_(list(self._gaps)))
                 if self._gaps
                 else CHANGES.c.position > self._position
             )
             rows = connection.execute(query.order_by(CHANGES.c.position).limit(_READ_MOST)).all()
         self._advance([row.position for row in rows])
-        return list(dict.fromkeys(row.job_id for row in rows))
+        return [Entry(row.job_id, row.verb, row.model, row.seconds) for row in rows]
 
     def _advance(self, positions: list[int]) -> None:
         now = self._monotonic()

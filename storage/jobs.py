@@ -9,8 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from jobs import lifecycle
 from jobs.errors import Conflict, JobNotFound
 from jobs.values import FINAL, Attempt, Job, Status, Submission
-from storage.changing import announce, change
+from storage.changing import change
 from storage.engine import Database
+from storage.feed import append, entry_of
 from storage.rows import JOB_COLUMNS, attempt_of, job_of
 from storage.submissions import Submitted, insert_submissions
 from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
@@ -116,7 +117,7 @@ class JobStore:
             if job.status not in FINAL:
                 raise Conflict(f"A job that is {job.status} cannot be deleted: cancel it first.")
             connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
-            announce(connection, [job_id])
+            append(connection, [entry_of(job, "delete")])
 
     def listed(self, keys: Sequence[str]) -> set[str]:
         """Those of the artifact keys that some job, of whatever tenant, lists."""

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from jobs import lifecycle
 from jobs.values import Job, Submission
+from storage.feed import append, entry_of
 from storage.rows import JOB_COLUMNS, job_of, row_of
-from storage.tables import CHANGES, IDEMPOTENCY, JOBS
+from storage.tables import IDEMPOTENCY, JOBS
 
 RESEND_WINDOW = timedelta(minutes=10)  # a marked retry that comes later is a new wish
 
@@ -50,7 +51,7 @@ def _insert(connection: Connection, fresh: Sequence[tuple[Submission, Job]], now
     if not fresh:
         return
     connection.execute(insert(JOBS), [row_of(job) for _, job in fresh])
-    connection.execute(insert(CHANGES), [{"job_id": job.id} for _, job in fresh])
+    append(connection, [entry_of(job, "submit") for _, job in fresh])
     _remember_keys(connection, fresh, now)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -62,6 +63,7 @@ class JobRow(SQLModel, table=True):
     batch_key: str | None = Field(sa_column=Column(String(64), nullable=True))
     units: int = Field(sa_column=Column(Integer, nullable=False))
     steps: int = Field(sa_column=Column(Integer, nullable=False))
+    work: float = Field(sa_column=Column(Float, nullable=False, server_default="0"))
     seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     attempt: int = Field(sa_column=Column(Integer, nullable=False))
     max_attempts: int = Field(sa_column=Column(Integer, nullable=False))
@@ -145,7 +147,8 @@ class ArtifactRow(SQLModel, table=True):
 
 class ChangeRow(SQLModel, table=True):
     """The feed: one row for each committed change, in the order of its position. Push is state, not
-    history, so a row says only which job to look at; old rows are trimmed."""
+    history: a row says which job to look at, and what statistics want to know of the change; old rows are
+    trimmed. `storage.feed.Entry` says what each column means."""
 
     __tablename__ = "changes"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -156,6 +159,9 @@ class ChangeRow(SQLModel, table=True):
         sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     )
     job_id: str = Field(sa_column=Column(_ID, nullable=False))
+    verb: str = Field(sa_column=Column(String(32), nullable=False, server_default=""))
+    model: str = Field(sa_column=Column(String(128), nullable=False, server_default=""))
+    seconds: float | None = Field(sa_column=Column(Float, nullable=True))
 
 
 def _table(model: type[SQLModel]) -> Table:
