@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
 
-from api import artifacts, health, jobs, models, problems
+from api import artifacts, events, health, jobs, models, problems, sockets
 from api.context import Context
+from api.origins import OriginGuard
 
 _DESCRIPTION = "A durable job service for generative media. POST a job, get its id, be told when it changes."
 
@@ -23,8 +25,10 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (jobs, models, artifacts, health):
+    for module in (jobs, events, sockets, models, artifacts, health):
         app.include_router(module.router)
+    app.router.routes.append(WebSocketRoute("/v1/ws", sockets.Sockets(context)))
+    app.add_middleware(OriginGuard, settings=context.settings)
     return app
 
 
@@ -35,11 +39,16 @@ def _lifespan(app: FastAPI) -> AbstractAsyncContextManager[None]:
 @asynccontextmanager
 async def _running(context: Context) -> AsyncIterator[None]:
     context.intake.start()
+    context.hearing.start()
     context.follower.start()
+    context.forecast.start()
     context.admission.start()
     try:
         yield
     finally:
         await context.admission.close()
+        await context.forecast.close()
         await context.follower.close()
+        await context.hearing.close()
+        await context.tickets.close()
         await context.intake.close()

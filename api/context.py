@@ -7,7 +7,10 @@ from fastapi import Depends, Request
 
 from api.admission import Admission
 from api.follower import Follower
+from api.forecast import Forecast
+from api.hearing import Hearing
 from api.intake import Intake
+from api.tickets import Tickets
 from config.settings import Settings
 from models.catalog import Catalog
 from storage.artifacts import ArtifactStore
@@ -31,7 +34,10 @@ class Context:
     bus: Bus
     doorbell: Doorbell
     intake: Intake
+    hearing: Hearing
     follower: Follower
+    forecast: Forecast
+    tickets: Tickets
     admission: Admission
 
 

@@ -76,6 +76,11 @@ class JobListDocument(_Document):
     next_cursor: str | None
 
 
+class TicketDocument(_Document):
+    ticket: str
+    expires_at: str
+
+
 class AttemptDocument(_Document):
     """One claim of the job. `outcome` is the verb that ended it, null while it runs."""
 

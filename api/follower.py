@@ -1,191 +1,192 @@
 """The follower: one per API process. It reads the change feed onward, on a word from the bus and every
-second, and hands each watcher the state of its job. Waiting holds no thread and no database connection."""
+second, and offers each subscriber the present view of its jobs. Waiting holds no thread and no database
+connection."""
 
 import asyncio
-import json
 import logging
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
-import redis.asyncio
-
-from jobs.errors import JobNotFound, StoreUnavailable
-from jobs.values import Job, Progress
-from storage.bus import BROKER_FAULTS, CHANGED, PRESENCE, PROGRESS
+from api.hearing import Hearing
+from api.views import View
+from jobs.errors import StoreUnavailable
+from jobs.values import Job, Place, Progress
 from storage.engine import Database
-from storage.feed import Feed
+from storage.feed import Entry, Feed
 from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
-_RECONNECT_S = 0.5
-_STALE_PROGRESS_S = 120.0
-_STALE_WORKER_S = 5.0
-_SILENCE_S = 2.5
+_RECOVER_S = 0.5
+_JOBS_A_QUERY = 500
 
 
-@dataclass(eq=False, slots=True)
-class Watcher:
-    """One waiting request: the latest known state of its job, and a flag that it changed."""
+class Subscriber(Protocol):
+    """Somebody who watches jobs: a socket, a stream, a waiting request."""
 
-    job_id: str
-    job: Job | None = None
-    gone: bool = False
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    tenant: str
+
+    def offer(self, view: View) -> None:
+        """A job of yours looks like this now. Never waits; may be called with an older view than before."""
+
+    def gone(self, job_id: str) -> None:
+        """A job of yours was deleted."""
+
+    def leave(self) -> None:
+        """This process is being stopped: wait no longer."""
 
 
 class Follower:
     """Follows the feed and the bus for this process."""
 
-    def __init__(self, database: Database, store: JobStore, broker_url: str) -> None:
+    def __init__(self, database: Database, store: JobStore, hearing: Hearing) -> None:
         self._store = store
         self._feed = Feed(database)
-        self._broker_url = broker_url
-        self._word = asyncio.Event()
-        self._watchers: dict[str, set[Watcher]] = {}
-        self._progress: dict[str, tuple[Progress, float]] = {}
-        self._workers: dict[str, tuple[dict[str, Any], float]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self.broker_up = False
+        self._hearing = hearing
+        self._subscribers: dict[str, set[Subscriber]] = {}
+        self._watching_all: set[Subscriber] = set()
+        self._views: dict[str, View] = {}
+        self._owed: dict[str, None] = {}  # jobs that changed and were not offered yet
+        self._places: dict[str, Place] = {}
+        self._task: asyncio.Task[None] | None = None
+        self.draining = False
+        self.on_entries: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
     def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._read_onward(), name="feed"),
-            asyncio.create_task(self._listen(), name="bus"),
-        ]
+        self._hearing.on_progress = self._offer_progress
+        self._task = asyncio.create_task(self._read_onward(), name="feed")
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
-    def progress_of(self, job_id: str) -> Progress | None:
-        known = self._progress.get(job_id)
-        return known[0] if known else None
+    def drain(self) -> None:
+        """Let everybody go who waits."""
+        self.draining = True
+        for subscriber in {*self._watching_all, *(one for some in self._subscribers.values() for one in some)}:
+            subscriber.leave()
 
-    def workers(self) -> list[dict[str, Any]]:
-        """What the workers said of themselves in the last few seconds."""
-        fresh = time.monotonic() - _STALE_WORKER_S
-        return [word for word, at in self._workers.values() if at > fresh]
+    def follow(self, job_ids: Iterable[str], subscriber: Subscriber) -> None:
+        """From now on the subscriber hears of every change of these jobs. Then look at their present state,
+        and nothing is missed."""
+        for job_id in job_ids:
+            self._subscribers.setdefault(job_id, set()).add(subscriber)
+
+    def unfollow(self, job_ids: Iterable[str], subscriber: Subscriber) -> None:
+        for job_id in job_ids:
+            following = self._subscribers.get(job_id, set())
+            following.discard(subscriber)
+            if not following:
+                self._subscribers.pop(job_id, None)
+                self._forget_unwatched(job_id)
+
+    def follow_all(self, subscriber: Subscriber) -> None:
+        """From now on the subscriber hears of every change of its tenant's jobs."""
+        self._watching_all.add(subscriber)
+
+    def unfollow_all(self, subscriber: Subscriber) -> None:
+        self._watching_all.discard(subscriber)
+        if not self._watching_all:
+            self._views = {job_id: view for job_id, view in self._views.items() if job_id in self._subscribers}
 
     @contextmanager
-    def watching(self, job_id: str) -> Iterator[Watcher]:
-        """Watch a job from now on: register first, then read its present state, and nothing is missed."""
-        watcher = Watcher(job_id)
-        self._watchers.setdefault(job_id, set()).add(watcher)
+    def following(self, job_id: str, subscriber: Subscriber) -> Iterator[None]:
+        self.follow([job_id], subscriber)
         try:
-            yield watcher
+            yield
         finally:
-            watching = self._watchers[job_id]
-            watching.discard(watcher)
-            if not watching:
-                del self._watchers[job_id]
+            self.unfollow([job_id], subscriber)
 
-    async def wait_beyond(self, job: Job, seq: int | None, seconds: float) -> Job:
-        """The job once its `seq` is beyond the given one (None: once it is final), or as it stands when the
-        seconds are over.
+    def view(self, job: Job) -> View:
+        """This job as we can show it now."""
+        view = View(job, self._hearing.progress_of(job.id), self._places.get(job.id))
+        if self._is_watched(job.id) and not job.final:
+            known = self._views.get(job.id)
+            if known is None or known.rank < view.rank:
+                self._views[job.id] = view
+        return view
 
-        Raises:
-            JobNotFound: it was deleted meanwhile.
-        """
-        give_up_at = time.monotonic() + seconds
-        with self.watching(job.id) as watcher:
-            current = await asyncio.to_thread(self._store.get, job.id)
-            while not (current.final if seq is None else current.seq > seq):
-                left = give_up_at - time.monotonic()
-                if left <= 0:
-                    return await asyncio.to_thread(self._store.get, job.id)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(watcher.changed.wait(), left)
-                watcher.changed.clear()
-                if watcher.gone:
-                    raise JobNotFound(f"There is no job {job.id} any more.")
-                if watcher.job and watcher.job.seq > current.seq:
-                    current = watcher.job
-        return current
+    def watched(self) -> list[View]:
+        """The unfinished jobs that somebody here watches, as far as they were seen."""
+        return [view for view in self._views.values() if not view.job.final]
+
+    def known(self, job_id: str) -> View | None:
+        """The latest view of a job that is watched here."""
+        return self._views.get(job_id)
+
+    @property
+    def watches_all(self) -> bool:
+        return bool(self._watching_all)
+
+    def take_places(self, places: dict[str, Place], told: Iterable[str]) -> None:
+        """A new forecast; the jobs in `told` are worth telling about."""
+        self._places = places
+        for job_id in told:
+            if view := self._views.get(job_id):
+                self._offer(self.view(view.job))
 
     async def _read_onward(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._word.wait(), _LOOK_EVERY_S)
-            self._word.clear()
+                await asyncio.wait_for(self._hearing.changed.wait(), _LOOK_EVERY_S)
+            self._hearing.changed.clear()
             try:
                 await self._look()
             except StoreUnavailable as fault:
                 log.warning("the feed waits: %s", fault)
-                await asyncio.sleep(_RECONNECT_S)
+                await asyncio.sleep(_RECOVER_S)
             except Exception:  # the follower of a whole process must outlive any one fault
                 log.exception("the feed stumbled")
-                await asyncio.sleep(_RECONNECT_S)
+                await asyncio.sleep(_RECOVER_S)
 
     async def _look(self) -> None:
-        changed = list(dict.fromkeys(entry.job_id for entry in await asyncio.to_thread(self._feed.read)))
-        self._forget_stale()
-        watched = [job_id for job_id in changed if job_id in self._watchers]
-        if not watched:
-            return
-        found = {job.id: job for job in await asyncio.to_thread(self._store.get_many, watched)}
-        for job_id in watched:
-            for watcher in self._watchers.get(job_id, ()):
-                watcher.job = found.get(job_id)
-                watcher.gone = watcher.job is None
-                watcher.changed.set()
+        entries, found = await asyncio.to_thread(self._read)
+        self.on_entries(entries)
+        told, self._owed = self._owed, {}
+        for job_id in told:
+            if job := found.get(job_id):
+                self._offer(self.view(job))
+            else:
+                self._offer_gone(job_id)
 
-    async def _listen(self) -> None:
-        while True:
-            client = redis.asyncio.Redis.from_url(self._broker_url, decode_responses=True, socket_connect_timeout=2)
-            try:
-                async with client.pubsub() as channels:
-                    await channels.subscribe(CHANGED, PROGRESS, PRESENCE)
-                    self.broker_up = True
-                    self._word.set()  # whatever was said while we were not listening
-                    await self._hear_all(channels)
-            except (*BROKER_FAULTS, TimeoutError) as fault:
-                if self.broker_up:
-                    log.warning("the bus is away: %s", fault)
-                self.broker_up = False
-            finally:
-                with suppress(Exception):
-                    await asyncio.wait_for(client.aclose(), 1.0)
-            await asyncio.sleep(_RECONNECT_S)
+    def _read(self) -> tuple[Sequence[Entry], dict[str, Job]]:
+        """In a thread. Should the second query fail, what the first one found stays owed."""
+        entries = self._feed.read()
+        self._owed.update(dict.fromkeys(entry.job_id for entry in entries if self._is_watched(entry.job_id)))
+        if self._feed.missed:
+            self._owed.update(dict.fromkeys([*self._subscribers, *self._views]))
+        owed = list(self._owed)
+        found: dict[str, Job] = {}
+        for start in range(0, len(owed), _JOBS_A_QUERY):
+            jobs = self._store.get_many(owed[start : start + _JOBS_A_QUERY])
+            found.update((job.id, job) for job in jobs)
+        return entries, found
 
-    async def _hear_all(self, channels: Any) -> None:
-        """Raises: TimeoutError when the broker is silent even when asked."""
-        asked = False
-        while True:
-            message = await channels.get_message(timeout=_SILENCE_S)
-            if message is None and asked:
-                raise TimeoutError("the broker does not answer")
-            asked = message is None
-            if message is None:
-                await asyncio.wait_for(channels.ping(), _SILENCE_S)
-            elif message["type"] == "message":
-                self._hear(message["channel"], message["data"])
+    def _is_watched(self, job_id: str) -> bool:
+        return job_id in self._subscribers or bool(self._watching_all)
 
-    def _hear(self, channel: str, text: str) -> None:
-        if channel == CHANGED:
-            self._word.set()
-            return
-        try:
-            word = json.loads(text)
-            if channel == PROGRESS:
-                self._note(Progress(**word))
-            elif channel == PRESENCE:
-                self._workers[word["worker"]] = (word, time.monotonic())
-        except (ValueError, TypeError, KeyError):
-            log.warning("not understood on %s: %.100r", channel, text)
+    def _offer(self, view: View) -> None:
+        for subscriber in tuple(self._subscribers.get(view.job.id, ())):
+            subscriber.offer(view)
+        for subscriber in tuple(self._watching_all):
+            if subscriber.tenant == view.job.tenant:
+                subscriber.offer(view)
+        if view.job.final:
+            self._views.pop(view.job.id, None)
 
-    def _note(self, progress: Progress) -> None:
-        """Under one `seq` progress only grows, also when a batch begins anew in halves."""
-        known = self.progress_of(progress.job_id)
-        if known is None or (known.seq, known.fraction) <= (progress.seq, progress.fraction):
-            self._progress[progress.job_id] = (progress, time.monotonic())
+    def _offer_gone(self, job_id: str) -> None:
+        self._views.pop(job_id, None)
+        for subscriber in tuple(self._subscribers.get(job_id, ())):
+            subscriber.gone(job_id)
 
-    def _forget_stale(self) -> None:
-        now = time.monotonic()
-        self._progress = {k: v for k, v in self._progress.items() if v[1] > now - _STALE_PROGRESS_S}
-        self._workers = {k: v for k, v in self._workers.items() if v[1] > now - _STALE_WORKER_S}
+    def _offer_progress(self, progress: Progress) -> None:
+        view = self._views.get(progress.job_id)
+        if view and view.job.seq == progress.seq and not view.job.final:
+            self._offer(self.view(view.job))
+
+    def _forget_unwatched(self, job_id: str) -> None:
+        if not self._watching_all:
+            self._views.pop(job_id, None)

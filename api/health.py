@@ -39,9 +39,9 @@ async def metrics(context: Ctx) -> Response:
     for (queue, status), number in (await asyncio.to_thread(context.store.count_unfinished)).items():
         jobs.labels(queue, status).set(number)
     workers = Gauge("safelight_workers", "Workers that showed themselves just now", registry=registry)
-    workers.set(len(context.follower.workers()))
+    workers.set(len(context.hearing.workers()))
     broker = Gauge("safelight_broker_up", "Whether this process hears the broker", registry=registry)
-    broker.set(context.follower.broker_up)
+    broker.set(context.hearing.broker_up)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -51,8 +51,8 @@ async def _parts(context: Context) -> dict[str, dict[str, Any]]:
         database = {"status": "ok"}
     except StoreUnavailable:
         database = {"status": "down", "detail": "the database does not answer"}
-    broker = {"status": "ok"} if context.follower.broker_up else {"status": "down"}
-    workers = context.follower.workers()
+    broker = {"status": "ok"} if context.hearing.broker_up else {"status": "down"}
+    workers = context.hearing.workers()
     broken = [one.file.name for one in context.catalog.broken]
     return {
         "database": database,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from api.problems import Overloaded
+from config.failpoints import failpoint
 from jobs.errors import StoreUnavailable
 from jobs.values import Submission
 from storage.bus import Bus
@@ -88,8 +89,10 @@ class Intake:
     def _announce(self, submitted: Sequence[Submitted]) -> None:
         fresh = [done.job for done in submitted if done.job and not done.replayed]
         if fresh:
+            failpoint("submit:announcing")
             self._doorbell.ring([(job.id, job.queue) for job in fresh])
             self._bus.changed()
+            failpoint("submit:announced")
 
 
 def _fail(batch: Sequence[_Waiting], fault: Exception) -> None:

@@ -10,12 +10,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from api import orders
 from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.documents import AttemptListDocument, JobDocument, JobListDocument, ProblemDocument
-from api.requests import JobRequest, check_idempotency_key, parse_moment, submission_of
-from jobs.document import Document, attempt_document, job_document
-from jobs.errors import FieldFault, IdempotencyConflict, InvalidInput, JobNotFound
+from api.orders import known_id
+from api.requests import JobRequest, parse_moment
+from api.waiting import wait_beyond
+from jobs.document import Document, attempt_document
+from jobs.errors import FieldFault, InvalidInput
 from jobs.identity import parse_job_id
 from jobs.values import Job, Status
 
@@ -43,24 +46,19 @@ async def submit_job(
     x_stainless_retry_count: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Accept a job. The row is committed before the answer; a broker that is down delays nothing."""
-    submission = submission_of(
+    wanted = orders.check_order(
+        context,
         await read_object(request),
-        context.catalog,
-        tenant=TENANT,
-        max_attempts=context.settings.max_attempts,
-        idempotency_key=check_idempotency_key(idempotency_key),
+        idempotency_key=idempotency_key,
         resend_count=x_stainless_retry_count,
         path=request.url.path,
     )
-    context.admission.check(f"{submission.model}@{submission.model_version}")
-    submitted = await context.intake.submit(submission)
-    if submitted.job is None:
-        raise IdempotencyConflict
-    job, wait_s = submitted.job, _preferred_wait(prefer)
+    job, replayed = await orders.submit(context, wanted)
+    wait_s = _preferred_wait(prefer)
     if wait_s and not job.final:
-        job = await context.follower.wait_beyond(job, None, wait_s)
+        job = await wait_beyond(context.follower, context.store, job, None, wait_s)
     headers = {"Location": f"/v1/jobs/{job.id}"}
-    if submitted.replayed:
+    if replayed:
         headers["Idempotency-Replayed"] = "true"
     if wait_s is not None:
         headers["Preference-Applied"] = f"wait={wait_s}"
@@ -105,9 +103,10 @@ async def get_job(
 ) -> Response:
     """The job as it stands. With `wait`, answered once its `seq` is beyond `after` (without `after`: once it
     is finished), or after that many seconds."""
-    job = await asyncio.to_thread(context.store.get, _job_id(job_id), TENANT)
+    job = await asyncio.to_thread(context.store.get, known_id(job_id), TENANT)
     if wait:
-        job = await context.follower.wait_beyond(job, after, wait)
+        job = await wait_beyond(context.follower, context.store, job, after, wait)
+    await context.forecast.look(job)
     document = _document(context, job)
     headers = {"ETag": f'"{job.seq}-{document["progress"]:.4f}"', "Cache-Control": "no-cache"}
     if not job.final:
@@ -120,24 +119,20 @@ async def get_job(
 @router.get("/{job_id}/attempts", response_model=AttemptListDocument)
 async def list_attempts(job_id: str, context: Ctx) -> Response:
     """Every attempt at the job, the first one first, each with its worker and what became of it."""
-    attempts = await asyncio.to_thread(context.store.attempts, _job_id(job_id), TENANT)
+    attempts = await asyncio.to_thread(context.store.attempts, known_id(job_id), TENANT)
     return JSONResponse({"attempts": [attempt_document(attempt) for attempt in attempts]})
 
 
 @router.post("/{job_id}/cancel", response_model=JobDocument)
 async def cancel_job(job_id: str, context: Ctx) -> Response:
     """A queued job is canceled at once, a running one at its next denoising step; a finished one stays."""
-    job = await asyncio.to_thread(context.store.cancel, _job_id(job_id), TENANT)
-    context.bus.changed()
-    if job.status is Status.RUNNING:
-        context.bus.cancel(job.id)
-    return JSONResponse(_document(context, job))
+    return JSONResponse(_document(context, await orders.cancel(context, job_id)))
 
 
 @router.post("/{job_id}/retry", response_model=JobDocument)
 async def retry_job(job_id: str, context: Ctx) -> Response:
     """Queue a failed, canceled or expired job again, under the same id."""
-    job = await asyncio.to_thread(context.store.retry, _job_id(job_id), TENANT)
+    job = await asyncio.to_thread(context.store.retry, known_id(job_id), TENANT)
     context.doorbell.ring([(job.id, job.queue)])
     context.bus.changed()
     return JSONResponse(_document(context, job))
@@ -146,21 +141,13 @@ async def retry_job(job_id: str, context: Ctx) -> Response:
 @router.delete("/{job_id}", status_code=204)
 async def delete_job(job_id: str, context: Ctx) -> Response:
     """Forget a finished job and the artifacts that only it lists."""
-    await asyncio.to_thread(context.store.delete, _job_id(job_id), TENANT)
+    await asyncio.to_thread(context.store.delete, known_id(job_id), TENANT)
     context.bus.changed()
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 def _document(context: Context, job: Job) -> Document:
-    return job_document(job, context.follower.progress_of(job.id), now=datetime.now(UTC))
-
-
-def _job_id(text: str) -> str:
-    """Whatever is no id names no job."""
-    job_id = parse_job_id(text)
-    if job_id is None:
-        raise JobNotFound(f"There is no job {text[:64]!r}.")
-    return job_id
+    return context.follower.view(job).document
 
 
 def _preferred_wait(prefer: str | None) -> int | None:

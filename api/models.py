@@ -27,7 +27,7 @@ async def get_model(name: str, context: Ctx) -> Response:
 
 
 def _document(context: Context, entry: Entry) -> dict[str, Any]:
-    warm = {name for worker in context.follower.workers() for name in worker.get("warm", ())}
+    warm = {name for worker in context.hearing.workers() for name in worker.get("warm", ())}
     default = context.catalog.default()
     circuit = context.admission.circuit(entry.full_name)
     return {

@@ -38,12 +38,17 @@ class CircuitOpen(SafelightError):
     """This model cannot be loaded at present; try again later."""
 
 
-_STATUS: dict[type[SafelightError], HTTPStatus] = {
+class TooMany(SafelightError):
+    """More than one client may have at a time."""
+
+
+_STATUS: dict[type, HTTPStatus] = {
     JobNotFound: HTTPStatus.NOT_FOUND,
     ModelNotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -52,10 +57,10 @@ _STATUS: dict[type[SafelightError], HTTPStatus] = {
 
 def install(app: FastAPI) -> None:
     """Have every error of the app answered as a problem."""
-    app.add_exception_handler(SafelightError, _on_safelight_error)
+    app.add_exception_handler(SafelightError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_bug)
+    app.add_exception_handler(Exception, _on_error)
 
 
 def problem(
@@ -64,6 +69,11 @@ def problem(
     faults: Sequence[FieldFault] = (),
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
+    """The answer that carries a problem document."""
+    return JSONResponse(problem_document(status, detail, faults), status, headers, MEDIA_TYPE)
+
+
+def problem_document(status: int, detail: str, faults: Sequence[FieldFault] = ()) -> dict[str, Any]:
     """A problem document. `errors` names each wrong field, as a dotted path and as a JSON pointer."""
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -75,22 +85,29 @@ def problem(
         body["errors"] = [
             {"field": fault.field, "pointer": _pointer(fault.field), "detail": fault.detail} for fault in faults
         ]
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
+    return body
+
+
+def problem_of(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
+    """The document of any error, and the headers that belong to it."""
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
+    if status is None:
+        log.error("unexpected error", exc_info=error)
+        detail = "Something went wrong on our side; it is in the log."
+        return problem_document(HTTPStatus.INTERNAL_SERVER_ERROR, detail), {}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        log.warning("503: %s", error)
+        return problem_document(status, _outward(error)), {"Retry-After": str(_RETRY_AFTER_S)}
+    return problem_document(status, str(error), error.faults if isinstance(error, InvalidInput) else ()), {}
 
 
 def _pointer(field: str) -> str:
     return "#/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in field.split("."))
 
 
-async def _on_safelight_error(_request: Request, error: Exception) -> Response:
-    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
-    if status is None:
-        return await _on_bug(_request, error)
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("503: %s", error)
-        return problem(status, _outward(error), headers={"Retry-After": str(_RETRY_AFTER_S)})
-    faults = error.faults if isinstance(error, InvalidInput) else ()
-    return problem(status, str(error), faults)
+async def _on_error(_request: Request, error: Exception) -> Response:
+    document, headers = problem_of(error)
+    return JSONResponse(document, document["status"], headers, MEDIA_TYPE)
 
 
 def _outward(error: Exception) -> str:
@@ -107,8 +124,3 @@ async def _on_bad_parameters(_request: Request, error: Exception) -> Response:
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
-
-
-async def _on_bug(_request: Request, error: Exception) -> Response:
-    log.error("unexpected error", exc_info=error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side; it is in the log.")

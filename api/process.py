@@ -1,15 +1,23 @@
 """The composition root of the API: opens what it needs, serves, closes it in order."""
 
 import logging
+import resource
+import socket
 
 import uvicorn
 
 from api.admission import Admission
 from api.app import create_app
+from api.body import MAX_BODY_BYTES
 from api.context import Context
 from api.exposure import check_exposure
 from api.follower import Follower
+from api.forecast import Forecast
+from api.hearing import Hearing
 from api.intake import Intake
+from api.tickets import Tickets
+from api.wire import WebSocketWire
+from config.failpoints import arm
 from config.settings import Settings
 from models.catalog import read_catalog
 from storage.artifacts import ArtifactStore
@@ -22,6 +30,7 @@ from workers.queue import Doorbell, build_celery
 log = logging.getLogger(__name__)
 
 _DRAIN_S = 5
+_FILES = 65_536
 
 
 def run_api(settings: Settings, *, host: str, port: int) -> None:
@@ -31,13 +40,15 @@ def run_api(settings: Settings, *, host: str, port: int) -> None:
         SettingsError: without keys, the API is offered to nobody but this machine.
     """
     check_exposure(settings, host)
+    arm(settings.failure_points, settings.data_dir)
     errands = Errands("errands")
     context = open_context(settings, errands)
     config = uvicorn.Config(
         create_app(context),
         host=host,
         port=port,
-        ws="websockets-sansio",
+        ws=WebSocketWire,
+        ws_max_size=MAX_BODY_BYTES,
         ws_per_message_deflate=False,
         log_level="warning",
         access_log=False,
@@ -46,10 +57,31 @@ def run_api(settings: Settings, *, host: str, port: int) -> None:
         timeout_keep_alive=30,
     )
     try:
-        uvicorn.Server(config).run()
+        _raise_file_limit()
+        _Server(config, context.follower).run()
     finally:
         errands.close()
         context.database.close()
+
+
+class _Server(uvicorn.Server):
+    """Told to stop, it first lets go of everybody who waits, so that no stream outlasts the grace."""
+
+    def __init__(self, config: uvicorn.Config, follower: Follower) -> None:
+        super().__init__(config)
+        self._follower = follower
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._follower.drain()
+        await super().shutdown(sockets)
+
+
+def _raise_file_limit() -> None:
+    """Each socket is an open file; the usual limit of 1,024 is for other programs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def open_context(settings: Settings, errands: Errands) -> Context:
@@ -60,6 +92,8 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         log.warning("catalog: %s is left out: %s", broken.file, broken.reason)
     bus = Bus(settings.broker_url, errands)
     doorbell = Doorbell(build_celery(settings, catalog.queues()), errands)
+    hearing = Hearing(settings.broker_url)
+    follower = Follower(database, store, hearing)
     return Context(
         settings=settings,
         database=database,
@@ -69,6 +103,9 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         bus=bus,
         doorbell=doorbell,
         intake=Intake(store, doorbell, bus),
-        follower=Follower(database, store, settings.broker_url),
+        hearing=hearing,
+        follower=follower,
+        forecast=Forecast(database, catalog, hearing, follower),
+        tickets=Tickets(settings.broker_url),
         admission=Admission(settings, store, open_circuits(database, settings)),
     )

@@ -15,6 +15,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from config.failpoints import POINTS
+
 STACK_FILE = "stack.json"  # written by `safelight up` into its data folder, removed when it stops
 _DEFAULT_DATA_DIR = Path(".safelight")
 
@@ -58,6 +60,9 @@ class Settings(BaseSettings):
     torch_threads: int = Field(default=0, ge=0, le=1024)  # 0: torch decides
     loaded_models: int = Field(default=2, ge=1, le=64)  # pipelines a worker keeps in memory
     flower_auth: str = ""  # user:password for Flower's basic auth
+    origins: str = ""  # other sites whose pages may use the API, separated by commas: https://studio.example
+    max_sockets: int = Field(default=10_000, ge=1)  # open WebSockets of one API process
+    die_at: str = ""  # failure points, separated by commas; heeded only with diagnostics
 
     @field_validator("database_url")
     @classmethod
@@ -79,6 +84,22 @@ class Settings(BaseSettings):
         if url and urlsplit(url).scheme != "file":
             raise ValueError("use file:///FOLDER")
         return url
+
+    @field_validator("die_at")
+    @classmethod
+    def _known_points(cls, points: str) -> str:
+        for point in filter(None, points.split(",")):
+            if point not in POINTS:
+                raise ValueError(f"{point} is none of {', '.join(POINTS)}")
+        return points
+
+    @property
+    def failure_points(self) -> list[str]:
+        return self.die_at.split(",") if self.diagnostics and self.die_at else []
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        return frozenset(filter(None, (origin.strip().lower().rstrip("/") for origin in self.origins.split(","))))
 
     @property
     def database(self) -> str:

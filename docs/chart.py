@@ -16,7 +16,8 @@ constructor of a `Change`, applied by one guarded UPDATE; each counts `seq` up b
 
 `claim` also counts `attempt` and `fence` up. What a worker writes (`succeed`, `fail`, `retry later`,
 `hand back`, `stop`) is guarded by the fence of its claim: a worker whose lease has passed on writes nothing.
-`hand back` and `retry` raise `max_attempts` by one, so that being stopped, or asked again, costs no attempt.
+The reaper, or a supervisor that saw a worker die, writes `lose`, and `give up` at the last attempt, under the same
+guard. `hand back` and `retry` raise `max_attempts` by one, so that being stopped, or asked again, costs no attempt.
 """
 
 

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs.values import Attempt, Job, Output, Progress, Status
+from jobs.values import Attempt, Job, Output, Place, Progress, Status
 
 Document = dict[str, Any]
 
 
-def job_document(job: Job, progress: Progress | None = None, *, now: datetime) -> Document:
+def job_document(
+    job: Job, progress: Progress | None = None, place: Place | None = None, *, now: datetime
+) -> Document:
     """The contract's document. Progress counts only under the very change it was seen under, so nothing
     ever shows a finished job at 60 % or a second attempt with the first one's steps."""
     live = progress if progress and progress.seq == job.seq and job.status is Status.RUNNING else None
@@ -25,9 +27,9 @@ def job_document(job: Job, progress: Progress | None = None, *, now: datetime) -
         "progress": 1.0 if done else (live.fraction if live else 0.0),
         "step": job.steps if done else (live.step if live else 0),
         "steps": live.steps if live else job.steps,
-        "preview_url": None,
-        "queue_position": None,
-        "eta_s": None,
+        "preview_url": f"{path}/preview?step={live.preview}" if live and live.preview else None,
+        "queue_position": place.position if place and job.status is Status.QUEUED else None,
+        "eta_s": round(place.eta_s, 3) if place and place.eta_s is not None and not job.final else None,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
         "cancel_requested": job.cancel_requested,

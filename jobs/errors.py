@@ -36,6 +36,10 @@ class FieldFault(SafelightError):
         self.field, self.detail = field, detail
 
 
+class DeliveryNotFound(SafelightError):
+    """No such delivery."""
+
+
 class ModelNotFound(SafelightError):
     """No such model in the catalog."""
 

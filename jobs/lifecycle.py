@@ -37,6 +37,8 @@ TRANSITIONS: tuple[tuple[str, Status, Status], ...] = (
     ("succeed", Status.RUNNING, Status.SUCCEEDED),
     ("fail", Status.RUNNING, Status.FAILED),
     ("retry later", Status.RUNNING, Status.QUEUED),
+    ("lose", Status.RUNNING, Status.QUEUED),
+    ("give up", Status.RUNNING, Status.FAILED),
     ("hand back", Status.RUNNING, Status.QUEUED),
     ("request cancel", Status.RUNNING, Status.RUNNING),
     ("stop", Status.RUNNING, Status.CANCELED),
@@ -67,6 +69,7 @@ def submit(wanted: Submission, now: datetime) -> Job:
         units=wanted.units,
         steps=wanted.steps,
         work=wanted.work,
+        webhook=wanted.webhook,
         seq=1,
         attempt=0,
         max_attempts=wanted.max_attempts,
@@ -134,11 +137,14 @@ def fail(job: Job, fault: Fault, now: datetime, details: str = "") -> Change:
 
 def lose(job: Job, now: datetime, *, at_once: bool = False) -> Change:
     """Nobody holds this running job any more: its lease ran out, or its worker is known to be dead. Then it may
-    run again `at_once`: starting another worker is pause enough."""
+    run again `at_once`: whoever takes it is not the worker that died. Lost at its last attempt, it is given up."""
     change = fail(job, WORKER_LOST, now)
-    if at_once and change.values["status"] is Status.QUEUED:
-        return replace(change, values={**change.values, "run_after": now})
-    return change
+    if job.cancel_requested:
+        return change
+    if change.values["status"] is Status.FAILED:
+        return replace(change, verb="give up")
+    values = {**change.values, "run_after": now} if at_once else change.values
+    return replace(change, verb="lose", values=values)
 
 
 def hand_back(job: Job, now: datetime) -> Change:
@@ -171,7 +177,12 @@ def expire(now: datetime) -> Change:
 
 def retry(job: Job, now: datetime) -> Change:
     """A person asks for another go at a job that ended without a result."""
-    values = {
+    return retry_from(job.status, now)
+
+
+def retry_from(status: Status, now: datetime) -> Change:
+    """The same for any job that ended in this status."""
+    values: dict[str, Any] = {
         "status": Status.QUEUED,
         "run_after": now,
         "finished_at": None,
@@ -179,9 +190,10 @@ def retry(job: Job, now: datetime) -> Change:
         "worker": None,
         "error": None,
         "cancel_requested": False,
-        "deadline": None if job.status is Status.EXPIRED else job.deadline,
     }
-    return Change("retry", RETRYABLE, values, increments={"max_attempts": 1})
+    if status is Status.EXPIRED:
+        values["deadline"] = None
+    return Change("retry", RETRYABLE & {status}, values, increments={"max_attempts": 1})
 
 
 def backoff_s(attempt: int) -> float:

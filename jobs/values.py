@@ -34,6 +34,21 @@ class Priority(IntEnum):
         return self.name.lower()
 
 
+class Event(StrEnum):
+    """What a webhook may be told of a job."""
+
+    STARTED = "started"  # its first claim
+    COMPLETED = "completed"  # any final state; again if it is retried and ends again
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Whom to tell of a job, and of which events."""
+
+    url: str
+    events: tuple[Event, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """One artifact of a job. `key` names its bytes in the artifact store: `<sha256>.<extension>`."""
@@ -74,6 +89,7 @@ class Job:
     units: int  # how many outputs it asks for, its weight in a batch; never changes
     steps: int  # denoising steps it will take, as far as its input tells; never changes
     work: float  # how much there is to do, in the model's own unit (megapixel steps); never changes
+    webhook: Webhook | None  # whom to tell; never changes
     seq: int  # +1 with every committed change
     attempt: int  # +1 with every claim; never falls
     max_attempts: int  # +1 with every hand-back and every manual retry
@@ -120,10 +136,19 @@ class Progress:
     seq: int
     step: int
     steps: int
+    preview: int | None = None  # the step that the newest preview shows
 
     @property
     def fraction(self) -> float:
         return min(1.0, self.step / self.steps) if self.steps > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an unfinished job stands by the last forecast. Never committed."""
+
+    position: int | None  # in claim order, 1 is claimed next; None once it runs
+    eta_s: float | None  # seconds until it is finished; None when nobody can tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +172,7 @@ class Submission:
     body_hash: str = ""  # of what the client sent; with the key it tells a replay from a conflict
     resend: "Resend | None" = None
     work: float = 0.0
+    webhook: Webhook | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,10 @@ class Catalog:
         """The newest version of each model."""
         return (next(reversed(versions.values())) for versions in self._versions.values())
 
+    def entries(self) -> Iterator[Entry]:
+        """Every version of each model."""
+        return (entry for versions in self._versions.values() for entry in versions.values())
+
     def find(self, text: str) -> Entry:
         """The entry that a name, alias or name@version means.
 
@@ -61,8 +65,7 @@ class Catalog:
 
     def queues(self) -> list[str]:
         """Every queue that some model's jobs go to."""
-        queues = {entry.queue for versions in self._versions.values() for entry in versions.values()}
-        return sorted(queues | {"default"})
+        return sorted({entry.queue for entry in self.entries()} | {"default"})
 
 
 def read_catalog(extra_folders: str = "", *, diagnostics: bool = False) -> Catalog:

@@ -1,7 +1,8 @@
 """What every model can do, whatever it is made of: generate media for a batch of requests, step by step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from jobs.errors import ModelFault
@@ -30,11 +31,19 @@ class Media:
 
 Result = list[Media] | ModelFault
 
+Previews = Mapping[int, bytes]  # a request's place in the batch -> a small JPEG of its first picture, so far
+NO_PREVIEWS: Previews = MappingProxyType({})
+
 
 class Watch(Protocol):
-    """Whom a runner tells how far it is. Both may raise Interrupted: nobody waits for the batch any more."""
+    """Whom a runner tells how far it is. `step` and `pulse` may raise Interrupted: nobody waits for the batch
+    any more."""
 
-    def step(self, step: int, steps: int) -> None:
+    def viewers(self) -> Collection[int]:
+        """The places in the batch of those requests that somebody looks at now. Asked before each `step`;
+        only these want previews, and not more often than they are named here."""
+
+    def step(self, step: int, steps: int, previews: Previews = NO_PREVIEWS) -> None:
         """Step `step` of `steps` is done."""
 
     def pulse(self) -> None:

@@ -6,11 +6,14 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from jobs.values import Progress
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +93,8 @@ class Bus:
     def cancel(self, job_id: str) -> None:
         self._say(CANCEL, job_id)
 
-    def progress(self, job_id: str, seq: int, step: int, steps: int) -> None:
-        self._say(PROGRESS, json.dumps({"job_id": job_id, "seq": seq, "step": step, "steps": steps}))
+    def progress(self, progress: Progress) -> None:
+        self._say(PROGRESS, json.dumps(asdict(progress)))
 
     def presence(self, word: dict[str, Any]) -> None:
         self._say(PRESENCE, json.dumps(word))

@@ -1,5 +1,6 @@
 """Applying changes: the only write to a job's status anywhere. Each change is one guarded UPDATE, with its
-`seq`, its place in the feed and its line in the attempts' history in the same transaction."""
+`seq`, its place in the feed, its line in the attempts' history and what it means for the job's webhook in the
+same transaction."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, insert, update
 
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
+from storage.deliveries import record_events
 from storage.feed import append, entry_of
 from storage.rows import JOB_COLUMNS, job_of
 from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
@@ -36,6 +38,8 @@ def change_all(connection: Connection, job_ids: Sequence[str], wanted: Change) -
         append(connection, [entry_of(job, wanted.verb) for job in changed])
         _list_artifacts(connection, changed)
         _keep_history(connection, changed, wanted)
+        if "status" in wanted.values:
+            record_events(connection, changed)
     return changed
 
 

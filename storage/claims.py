@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, or_, select, tuple_, update
 
+from config.failpoints import failpoint
 from jobs import lifecycle
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
@@ -63,6 +64,8 @@ class Claims:
             alone = lead.strikes > 0 or begin_probe(connection, lead, now)
             ids = [lead.id, *_companions(connection, lead, 0 if alone else companions(lead), now)]
             claimed = change_all(connection, ids, lifecycle.claim(worker, lease_s, now))
+            failpoint("claim:committing")
+        failpoint("claim:committed")
         return sorted(claimed, key=lambda job: (job.priority, job.id))
 
     def renew(self, fences: Mapping[str, int], lease_s: float) -> dict[str, Holding]:
@@ -91,7 +94,10 @@ class Claims:
             query = select(*JOB_COLUMNS).where(JOBS.c.id.in_([ending.job_id for ending in endings]))
             rows = connection.execute(query.order_by(JOBS.c.id).with_for_update())
             current = {job.id: job for job in map(job_of, rows)}
-            return [_conclude(connection, ending, current.get(ending.job_id), now) for ending in endings]
+            concluded = [_conclude(connection, ending, current.get(ending.job_id), now) for ending in endings]
+            failpoint("conclude:committing")
+        failpoint("conclude:committed")
+        return concluded
 
     def release(self, worker: str) -> list[Job]:
         """Free at once everything a worker held that is known to be dead. Never call it of a living one."""

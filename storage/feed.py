@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
@@ -51,6 +52,7 @@ class Feed:
         self._monotonic = monotonic
         self._position: int | None = None
         self._gaps: dict[int, float] = {}
+        self.missed = False  # the last read found a hole too wide to be late commits: changes may be lost to us
 
     def read(self) -> list[Entry]:
         """What was committed since the last call, oldest first. The first call begins a little behind the end,
@@ -70,6 +72,8 @@ class Feed:
 
     def _advance(self, positions: list[int]) -> None:
         now = self._monotonic()
+        behind = self._position or 0
+        self.missed = any(later - earlier > _GAPS_MOST for earlier, later in pairwise([behind, *positions]))
         for position in positions:
             self._gaps.pop(position, None)
             assert self._position is not None

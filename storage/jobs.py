@@ -1,15 +1,18 @@
 """The job store, as the API sees it: submit, read, cancel, retry, delete."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, literal, literal_column, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from config.failpoints import failpoint
 from jobs import lifecycle
 from jobs.errors import Conflict, JobNotFound
+from jobs.identity import first_id_since
 from jobs.values import FINAL, Attempt, Job, Status, Submission
 from storage.changing import change
+from storage.deliveries import forget_deliveries
 from storage.engine import Database
 from storage.feed import append, entry_of
 from storage.rows import JOB_COLUMNS, attempt_of, job_of
@@ -17,7 +20,6 @@ from storage.submissions import Submitted, insert_submissions
 from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
 
 _UNFINISHED = (Status.QUEUED, Status.RUNNING)
-_ID_CLOCK_MARGIN = timedelta(minutes=1)  # an id is drawn a little before its row's created_at
 
 
 class JobStore:
@@ -39,7 +41,10 @@ class JobStore:
 
     def _submit(self, wanted: Sequence[Submission]) -> list[Submitted]:
         with self.database.writing() as connection:
-            return insert_submissions(connection, wanted, self.database.now(connection))
+            submitted = insert_submissions(connection, wanted, self.database.now(connection))
+            failpoint("submit:committing")
+        failpoint("submit:committed")
+        return submitted
 
     def get(self, job_id: str, tenant: str | None = None) -> Job:
         """Raises: JobNotFound, also when the job belongs to another tenant."""
@@ -71,11 +76,15 @@ class JobStore:
         if model:
             query = query.where(JOBS.c.model == model)
         if since:
-            query = query.where(JOBS.c.created_at >= since, JOBS.c.id >= _first_id_at(since - _ID_CLOCK_MARGIN))
+            query = query.where(JOBS.c.created_at >= since, JOBS.c.id >= first_id_since(since))
         if before_id:
             query = query.where(JOBS.c.id < before_id)
         with self.database.reading() as connection:
             return [job_of(row) for row in connection.execute(query.order_by(JOBS.c.id.desc()).limit(limit))]
+
+    def unfinished(self, tenant: str, limit: int) -> Sequence[Job]:
+        """Newest first."""
+        return self.list(tenant, statuses=_UNFINISHED, limit=limit)
 
     def attempts(self, job_id: str, tenant: str | None = None) -> Sequence[Attempt]:
         """Every attempt of a job, the first one first. Raises: JobNotFound."""
@@ -118,6 +127,8 @@ class JobStore:
                 raise Conflict(f"A job that is {job.status} cannot be deleted: cancel it first.")
             connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
             append(connection, [entry_of(job, "delete")])
+            if job.webhook:
+                forget_deliveries(connection, job_id)
 
     def listed(self, keys: Sequence[str]) -> set[str]:
         """Those of the artifact keys that some job, of whatever tenant, lists."""
@@ -155,9 +166,3 @@ def _read(connection: Connection, job_id: str, tenant: str | None, *, lock: bool
     if row is None:
         raise JobNotFound(f"There is no job {job_id}.")
     return job_of(row)
-
-
-def _first_id_at(moment: datetime) -> str:
-    """The smallest UUIDv7 of that millisecond."""
-    digits = f"{int(moment.timestamp() * 1000):012x}"
-    return f"{digits[:8]}-{digits[8:]}-7000-8000-000000000000"

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from jobs.values import Attempt, Fault, Job, Output, Priority, Status
+from jobs.values import Attempt, Event, Fault, Job, Output, Priority, Status, Webhook
 from storage.tables import JOBS
 
 JOB_COLUMNS = tuple(JOBS.c[field.name] for field in fields(Job))  # selected in the order of Job's fields
 
 _AT = {field.name: index for index, field in enumerate(fields(Job))}
-_PRIORITY, _STATUS, _OUTPUTS, _ERROR = (_AT[name] for name in ("priority", "status", "outputs", "error"))
+_PRIORITY, _STATUS, _OUTPUTS, _ERROR, _WEBHOOK = (
+    _AT[name] for name in ("priority", "status", "outputs", "error", "webhook")
+)
 
 
 def job_of(row: Sequence[Any]) -> Job:
@@ -20,6 +22,7 @@ def job_of(row: Sequence[Any]) -> Job:
     cells[_STATUS] = Status(cells[_STATUS])
     cells[_OUTPUTS] = tuple(Output(**output) for output in cells[_OUTPUTS])
     cells[_ERROR] = Fault(**cells[_ERROR]) if cells[_ERROR] else None
+    cells[_WEBHOOK] = _webhook(cells[_WEBHOOK]) if cells[_WEBHOOK] else None
     return Job(*cells)
 
 
@@ -36,4 +39,9 @@ def row_of(job: Job) -> dict[str, Any]:
     cells["status"] = job.status.value
     cells["outputs"] = [asdict(output) for output in job.outputs]
     cells["error"] = asdict(job.error) if job.error else None
+    cells["webhook"] = asdict(job.webhook) if job.webhook else None
     return cells
+
+
+def _webhook(cell: dict[str, Any]) -> Webhook:
+    return Webhook(cell["url"], tuple(map(Event, cell["events"])))

@@ -64,6 +64,7 @@ class JobRow(SQLModel, table=True):
     units: int = Field(sa_column=Column(Integer, nullable=False))
     steps: int = Field(sa_column=Column(Integer, nullable=False))
     work: float = Field(sa_column=Column(Float, nullable=False, server_default="0"))
+    webhook: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
     seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     attempt: int = Field(sa_column=Column(Integer, nullable=False))
     max_attempts: int = Field(sa_column=Column(Integer, nullable=False))
@@ -145,6 +146,59 @@ class ArtifactRow(SQLModel, table=True):
     )
 
 
+class DeliveryRow(SQLModel, table=True):
+    """A webhook's event on its way. `jobs.deliveries.Delivery` says what each column means and how it moves.
+    It outlives its job's row: a job that is forgotten for its age is still announced."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        _partial("ix_deliveries_due", "next_try_at", where="status = 'pending'"),
+        _partial("ix_deliveries_finished", "finished_at", where="finished_at IS NOT NULL"),
+        Index("ix_deliveries_tenant_status_id", "tenant", "status", "id"),
+        Index("ix_deliveries_tenant_id", "tenant", "id"),
+    )
+
+    id: str = Field(sa_column=Column(_ID, primary_key=True))
+    tenant: str = Field(sa_column=Column(String(64), nullable=False))
+    job_id: str = Field(sa_column=Column(_ID, nullable=False, index=True))
+    event: str = Field(sa_column=Column(String(16), nullable=False))
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    host: str = Field(sa_column=Column(String(255), nullable=False))
+    body: str = Field(sa_column=Column(Text, nullable=False))
+    status: str = Field(sa_column=Column(String(16), nullable=False))
+    tries: int = Field(sa_column=Column(Integer, nullable=False))
+    fence: int = Field(sa_column=Column(BigInteger, nullable=False))
+    lease_until: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+    next_try_at: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+    last_tried_at: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+    last_status: int | None = Field(sa_column=Column(Integer, nullable=True))
+    last_error: str | None = Field(sa_column=Column(Text, nullable=True))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    finished_at: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+
+
+class SecretRow(SQLModel, table=True):
+    """A secret that webhooks are signed with. The newest of a tenant has no end; one before it may still be
+    valid for a while."""
+
+    __tablename__ = "webhook_secrets"
+    __table_args__ = (
+        Index(
+            "uq_webhook_secrets_newest",
+            "tenant",
+            unique=True,
+            sqlite_where=text("valid_until IS NULL"),
+            postgresql_where=text("valid_until IS NULL"),
+        ),
+    )
+
+    id: str = Field(sa_column=Column(_ID, primary_key=True))
+    tenant: str = Field(sa_column=Column(String(64), nullable=False))
+    secret: str = Field(sa_column=Column(String(128), nullable=False))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    valid_until: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
+
+
 class ChangeRow(SQLModel, table=True):
     """The feed: one row for each committed change, in the order of its position. Push is state, not
     history: a row says which job to look at, and what statistics want to know of the change; old rows are
@@ -175,4 +229,6 @@ ATTEMPTS = _table(AttemptRow)
 CIRCUITS = _table(CircuitRow)
 LEADERS = _table(LeaderRow)
 CHANGES = _table(ChangeRow)
+DELIVERIES = _table(DeliveryRow)
+WEBHOOK_SECRETS = _table(SecretRow)
 METADATA = SQLModel.metadata

@@ -66,7 +66,7 @@ def test_every_attempt_is_kept_with_its_worker_its_error_and_its_times(database:
     kept = JobStore(database).attempts(job.id)
     assert [(one.number, one.worker, one.outcome) for one in kept] == [
         (1, "first", "retry later"),
-        (2, "second", "retry later"),
+        (2, "second", "lose"),
         (3, "third", "succeed"),
     ]
     assert [one.error and one.error.code for one in kept] == ["model_error", "worker_lost", None]

@@ -136,6 +136,11 @@ def test_a_lost_job_runs_again_until_its_attempts_are_used_up() -> None:
     assert (job.status, job.error, job.strikes) == (Status.FAILED, lifecycle.WORKER_LOST, 2)
 
 
+def test_a_job_lost_with_a_worker_that_is_known_to_be_dead_is_claimable_at_once() -> None:
+    assert lifecycle.lose(running(), LATER).values["run_after"] > LATER
+    assert lifecycle.lose(running(), LATER, at_once=True).values["run_after"] == LATER
+
+
 def test_a_job_handed_back_is_claimable_at_once_and_keeps_as_many_attempts_as_it_had() -> None:
     job = running()
     back = applied(job, lifecycle.hand_back(job, LATER))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Event
 
+from config.failpoints import failpoint
 from jobs import lifecycle
 from jobs.errors import (
     Interrupted,
@@ -30,6 +31,7 @@ from storage.circuits import Circuits
 from storage.claims import Claims, Ending
 from workers.lease import Lease
 from workers.narrator import Narrator
+from workers.pace import Paces
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Bench:
     narrator: Narrator
     catalog: Catalog
     models: LoadedModels
+    paces: Paces
     lease_s: float
     heartbeat_s: float
     draining: Event
@@ -71,6 +74,7 @@ def attempt(bench: Bench, queue: str) -> int:
     Returns:
         How many jobs were claimed; 0 when there was nothing to do.
     """
+    began = time.monotonic()
     jobs = claim(bench, queue)
     if not jobs:
         return 0
@@ -84,7 +88,11 @@ def attempt(bench: Bench, queue: str) -> int:
     bench.on_lease(lease)
     try:
         with lease:
-            conclude(bench, jobs, run(bench, jobs, lease), lease)
+            work = run(bench, jobs, lease)
+            conclude(bench, jobs, work, lease)
+        if all(isinstance(work.results.get(job.id), list) for job in jobs):
+            whole_s = time.monotonic() - began - work.load_s
+            bench.paces.note(f"{jobs[0].model}@{jobs[0].model_version}", jobs, work.run_s, whole_s)
     finally:
         bench.on_lease(None)
     return len(jobs)
@@ -164,7 +172,9 @@ def store(bench: Bench, result: Result) -> list[Output] | Fault:
 
 def conclude(bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease) -> None:
     """Say of every job how its attempt ended, guarded by the fence, all in one transaction."""
+    failpoint("generate:done")
     endings = [_ending(bench, job, work, lease) for job in jobs]
+    failpoint("store:done")
     concluded = _patiently(lambda: bench.claims.conclude(endings))
     bench.bus.changed()
     for before, after in zip(jobs, concluded, strict=True):

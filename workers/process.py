@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
 
+from config.failpoints import arm
 from config.settings import Settings
 from jobs import lifecycle
 from jobs.errors import JobNotFound, StoreUnavailable
@@ -27,6 +28,7 @@ from workers.attempt import Bench, attempt
 from workers.breakers import open_circuits
 from workers.lease import Lease
 from workers.narrator import Narrator, celery_name
+from workers.pace import Paces
 from workers.pool import WakingThreads
 from workers.queue import Doorbell, build_celery
 from workers.tasks import answer_revoke, define_look
@@ -46,6 +48,7 @@ def run_worker(
 ) -> None:
     """Work until told to stop. `name` is given by a supervisor that guarantees there is no second worker
     of that name: whatever the last one held is free at once. `device_index` picks one of several GPUs."""
+    arm(settings.failure_points, settings.data_dir)
     worker = Worker(settings, queues, name, device_index)
     if name:
         worker.free_predecessor()
@@ -78,6 +81,7 @@ class Worker:
             narrator=Narrator(self.app, self.errands),
             catalog=self.catalog,
             models=self.models,
+            paces=Paces(),
             lease_s=settings.lease_s,
             heartbeat_s=settings.heartbeat_s,
             draining=self.draining,
@@ -139,7 +143,12 @@ class Worker:
 
     def _show_presence(self) -> None:
         while not self.draining.is_set():
-            word = {"worker": self.name, "queues": self.queues, "warm": self.models.names}
+            word = {
+                "worker": self.name,
+                "queues": self.queues,
+                "warm": self.models.names,
+                "paces": self.bench.paces.word(),
+            }
             self.bus.presence(word)
             time.sleep(_PRESENCE_EVERY_S)
 

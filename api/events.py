@@ -1,0 +1,96 @@
+"""Server-sent events of one job: the present state, then every change, until a final one."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from fastapi.responses import Response
+
+from api.context import TENANT, Context, Ctx
+from api.orders import known_id
+from api.views import View
+from api.waiting import Watcher
+from jobs.errors import JobNotFound
+
+_HEARTBEAT_S = 15.0
+_PATIENCE_S = 15.0  # how long one event may wait for a client that does not read
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "`event: job`, `id: SEQ`, data: the job"},
+    204: {"description": "The final state was seen already"},
+}
+
+
+@router.get("/{job_id}/events", response_class=Response, responses=_ANSWERS)
+async def stream_events(job_id: str, context: Ctx, last_event_id: Annotated[str | None, Header()] = None) -> Response:
+    """The job as server-sent events. With `Last-Event-ID` what was seen is not told again; a final state that was
+    seen is answered with 204, at which browsers stop asking."""
+    job = await asyncio.to_thread(context.store.get, known_id(job_id), TENANT)
+    seen = _seq(last_event_id)
+    if seen > job.seq:  # of another server, or invented
+        seen = 0
+    if job.final and seen == job.seq:
+        return Response(status_code=204)
+    return EventStream(context, job.id, seen)
+
+
+class EventStream(Response):
+    """The answer: it ends after a final state, when the job is deleted, or when this process is stopped."""
+
+    def __init__(self, context: Context, job_id: str, seen: int) -> None:
+        super().__init__(media_type="text/event-stream", headers=_HEADERS)
+        del self.headers["content-length"]
+        self._context = context
+        self._job_id = job_id
+        self._seen = seen
+        self._watcher = Watcher(TENANT)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        listener = asyncio.create_task(_until_gone(receive, self._watcher))
+        try:
+            with self._context.follower.following(self._job_id, self._watcher):
+                job = await asyncio.to_thread(self._context.store.get, self._job_id)
+                self._watcher.offer(self._context.follower.view(job))
+                await self._tell(send, listener)
+        except (JobNotFound, TimeoutError, OSError):
+            pass
+        finally:
+            listener.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell(self, send: Any, listener: "asyncio.Task[None]") -> None:
+        told: View | None = None
+        spoke_at = time.monotonic()
+        while not (listener.done() or self._context.follower.draining):
+            view = self._watcher.view
+            if view is not None and view is not told and (told or view.job.seq > self._seen or view.progress):
+                told, spoke_at = view, time.monotonic()
+                await _write(send, f"event: job\nid: {view.job.seq}\ndata: {view.text}\n\n")
+                if view.job.final:
+                    return
+            elif time.monotonic() - spoke_at >= _HEARTBEAT_S:
+                spoke_at = time.monotonic()
+                await _write(send, ": still here\n\n")
+            await self._watcher.news(spoke_at + _HEARTBEAT_S - time.monotonic())
+
+
+async def _until_gone(receive: Any, watcher: Watcher) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    watcher.leave()
+
+
+async def _write(send: Any, text: str) -> None:
+    """Raises: TimeoutError, when the client does not read."""
+    async with asyncio.timeout(_PATIENCE_S):
+        await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+
+def _seq(last_event_id: str | None) -> int:
+    text = (last_event_id or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

@@ -1,0 +1,67 @@
+"""What clients order, whatever channel they use: submit a job, cancel it."""
+
+import asyncio
+from typing import Any
+
+from api.context import TENANT, Context
+from api.requests import check_idempotency_key, submission_of
+from jobs.errors import IdempotencyConflict, JobNotFound
+from jobs.identity import parse_job_id
+from jobs.values import Job, Status, Submission
+
+
+def check_order(
+    context: Context,
+    body: dict[str, Any],
+    *,
+    tenant: str = TENANT,
+    idempotency_key: str | None = None,
+    resend_count: str | None = None,
+    path: str = "",
+) -> Submission:
+    """A submission that may be accepted.
+
+    Raises:
+        InvalidInput: naming each wrong field.
+        Overloaded, CircuitOpen: not now.
+    """
+    submission = submission_of(
+        body,
+        context.catalog,
+        tenant=tenant,
+        max_attempts=context.settings.max_attempts,
+        idempotency_key=check_idempotency_key(idempotency_key),
+        resend_count=resend_count,
+        path=path,
+    )
+    context.admission.check(f"{submission.model}@{submission.model_version}")
+    return submission
+
+
+async def submit(context: Context, submission: Submission) -> tuple[Job, bool]:
+    """The committed job, and whether an earlier submit had made it.
+
+    Raises:
+        IdempotencyConflict: the key belongs to another body.
+    """
+    submitted = await context.intake.submit(submission)
+    if submitted.job is None:
+        raise IdempotencyConflict
+    return submitted.job, submitted.replayed
+
+
+async def cancel(context: Context, job_id: str, tenant: str = TENANT) -> Job:
+    """A queued job is canceled at once, a running one at its next denoising step; a finished one stays."""
+    job = await asyncio.to_thread(context.store.cancel, known_id(job_id), tenant)
+    context.bus.changed()
+    if job.status is Status.RUNNING:
+        context.bus.cancel(job.id)
+    return job
+
+
+def known_id(text: str) -> str:
+    """Whatever is no id names no job. Raises: JobNotFound."""
+    job_id = parse_job_id(text)
+    if job_id is None:
+        raise JobNotFound(f"There is no job {text[:64]!r}.")
+    return job_id

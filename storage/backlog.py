@@ -1,0 +1,48 @@
+"""What is still to be done, by queue, as a forecast needs it. Costs nothing for finished jobs."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from jobs.forecast import Running, Waiting
+from jobs.values import Status
+from storage.engine import Database
+from storage.tables import JOBS
+
+_QUEUED = JOBS.c.status == Status.QUEUED.value
+_RUNNING = JOBS.c.status == Status.RUNNING.value
+_MODEL = (JOBS.c.id, JOBS.c.queue, JOBS.c.model, JOBS.c.model_version, JOBS.c.work)
+
+
+@dataclass(slots=True)
+class Backlog:
+    """One queue: who waits, in claim order, and what runs."""
+
+    waiting: list[Waiting] = field(default_factory=list)
+    running: list[Running] = field(default_factory=list)
+
+
+def read_backlog(database: Database, most: int) -> dict[str, Backlog]:
+    """The best `most` waiting jobs, and all running ones, by queue."""
+    waiting = select(*_MODEL, JOBS.c.batch_key, JOBS.c.units).where(_QUEUED)
+    running = select(*_MODEL, JOBS.c.worker, JOBS.c.started_at).where(_RUNNING)
+    queues: dict[str, Backlog] = {}
+    with database.reading() as connection:
+        now = database.now(connection)
+        for row in connection.execute(waiting.order_by(JOBS.c.queue, JOBS.c.priority, JOBS.c.id).limit(most)):
+            job = Waiting(row.id, _model(row), row.work, row.batch_key, row.units)
+            queues.setdefault(row.queue, Backlog()).waiting.append(job)
+        for row in connection.execute(running):
+            queues.setdefault(row.queue, Backlog()).running.append(_running(row, now))
+    return queues
+
+
+def _running(row: Any, now: datetime) -> Running:
+    elapsed_s = max(0.0, (now - row.started_at).total_seconds())
+    return Running(row.id, _model(row), row.work, row.worker, elapsed_s, 0.0)
+
+
+def _model(row: Any) -> str:
+    return f"{row.model}@{row.model_version}"
