@@ -6,7 +6,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 
-from api import artifacts, events, health, jobs, models, problems, sockets
+from api import (
+    artifacts,
+    asyncapi,
+    events,
+    health,
+    jobs,
+    mending,
+    models,
+    page,
+    previews,
+    problems,
+    sockets,
+    stats,
+    webhooks,
+)
 from api.context import Context
 from api.origins import OriginGuard
 
@@ -25,9 +39,10 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (jobs, events, sockets, models, artifacts, health):
+    for module in (jobs, mending, events, previews, sockets, models, artifacts, health, stats, webhooks, asyncapi):
         app.include_router(module.router)
     app.router.routes.append(WebSocketRoute("/v1/ws", sockets.Sockets(context)))
+    page.install(app)
     app.add_middleware(OriginGuard, settings=context.settings)
     return app
 
@@ -51,4 +66,5 @@ async def _running(context: Context) -> AsyncIterator[None]:
         await context.follower.close()
         await context.hearing.close()
         await context.tickets.close()
+        await context.previews.close()
         await context.intake.close()

@@ -6,17 +6,22 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.admission import Admission
+from api.figures import Figures
 from api.follower import Follower
 from api.forecast import Forecast
 from api.hearing import Hearing
 from api.intake import Intake
+from api.queues import Queues
 from api.tickets import Tickets
 from config.settings import Settings
 from models.catalog import Catalog
 from storage.artifacts import ArtifactStore
 from storage.bus import Bus
+from storage.deliveries import Deliveries
 from storage.engine import Database
 from storage.jobs import JobStore
+from storage.previews import PreviewReader
+from storage.webhook_secrets import WebhookSecrets
 from workers.queue import Doorbell
 
 TENANT = "default"  # whose jobs a request sees while nobody has a key
@@ -37,8 +42,13 @@ class Context:
     hearing: Hearing
     follower: Follower
     forecast: Forecast
+    previews: PreviewReader
     tickets: Tickets
     admission: Admission
+    figures: Figures
+    queues: Queues
+    deliveries: Deliveries
+    webhook_secrets: WebhookSecrets
 
 
 def context_of(request: Request) -> Context:

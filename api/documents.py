@@ -81,6 +81,15 @@ class TicketDocument(_Document):
     expires_at: str
 
 
+class MendedDocument(_Document):
+    """`count` jobs were mended, or would be. `more` wait behind `next_cursor`."""
+
+    count: int
+    dry_run: bool
+    more: bool
+    next_cursor: str | None
+
+
 class AttemptDocument(_Document):
     """One claim of the job. `outcome` is the verb that ended it, null while it runs."""
 
@@ -116,6 +125,84 @@ class ModelDocument(_Document):
 class ModelListDocument(_Document):
     models: list[ModelDocument]
     broken: list[dict[str, str]]
+
+
+class QueueDocument(_Document):
+    """`oldest_queued_s`: how long the job that waits longest could have been claimed; null when none could."""
+
+    name: str
+    queued: int
+    running: int
+    oldest_queued_s: float | None
+
+
+class PercentilesDocument(_Document):
+    """Null when there was nothing to measure."""
+
+    p50: float | None
+    p95: float | None
+
+
+class FinishedDocument(_Document):
+    succeeded: int
+    failed: int
+    canceled: int
+    expired: int
+
+
+class StatsDocument(_Document):
+    """The queues now; the rest is of the last `window_s` seconds."""
+
+    queues: list[QueueDocument]
+    workers: int
+    jobs_per_minute: float
+    wait_s: PercentilesDocument
+    run_s: PercentilesDocument
+    finished: FinishedDocument
+    window_s: int
+    flower_url: str | None
+
+
+class DeliveryUrlsDocument(_Document):
+    self: str
+    redeliver: str
+    job: str
+
+
+class DeliveryDocument(_Document):
+    """One event of a job on its way to the job's webhook. `last_*` tell of the last try."""
+
+    id: str
+    job_id: str
+    event: Literal["started", "completed"]
+    url: str
+    status: Literal["pending", "delivered", "dead"]
+    tries: int
+    next_try_at: str | None
+    last_tried_at: str | None
+    last_status: int | None
+    last_error: str | None
+    created_at: str
+    finished_at: str | None
+    urls: DeliveryUrlsDocument
+
+
+class DeliveryPageDocument(DeliveryDocument):
+    body: str  # as it is signed and sent
+
+
+class DeliveryListDocument(_Document):
+    deliveries: list[DeliveryDocument]
+    next_cursor: str | None
+
+
+class RedeliveredDocument(_Document):
+    deliveries: int
+    dry_run: bool
+
+
+class SecretDocument(_Document):
+    key: str
 
 
 class FieldFaultDocument(_Document):

@@ -21,7 +21,8 @@ _EVERY_S = 1.0
 _WAITING_MOST = 5_000  # jobs further back than this have no place yet
 _TOLD_MOST = 100  # of those that moved up, so many at the head of the queue are told
 _WORTH_TELLING_S = 2.0
-_COST_SHARE = 20.0  # a forecast for a job that is new in the queue may cost a twentieth of the time
+_CHEAP_S = 0.02  # a forecast for a job that is new in the queue is made at once while it costs no more,
+_COST_SHARE = 20.0  # and else may take this part of the time
 
 
 class Forecast:
@@ -49,7 +50,7 @@ class Forecast:
     async def look(self, job: Job) -> None:
         """Have a place for this job, where there can be one."""
         age = time.monotonic() - self._made_at
-        old = _EVERY_S if job.id in self._places else max(_EVERY_S / 10, _COST_SHARE * self._cost_s)
+        old = _EVERY_S if job.id in self._places else min(_EVERY_S, _COST_SHARE * max(0.0, self._cost_s - _CHEAP_S))
         if not job.final and age > old:
             await self._make()
 

@@ -1,4 +1,4 @@
-"""Liveness, readiness with each part's state, and figures for Prometheus."""
+"""Liveness, and readiness with each part's state."""
 
 import asyncio
 from http import HTTPStatus
@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from api.context import Context, Ctx
 from jobs.errors import StoreUnavailable
@@ -29,20 +28,6 @@ async def ready(context: Ctx) -> Response:
     status = "unavailable" if down else "degraded" if degraded else "ok"
     code = HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK
     return JSONResponse({"status": status, "parts": parts}, code)
-
-
-@router.get("/metrics")
-async def metrics(context: Ctx) -> Response:
-    """Figures for Prometheus."""
-    registry = CollectorRegistry()
-    jobs = Gauge("safelight_jobs", "Unfinished jobs", ["queue", "status"], registry=registry)
-    for (queue, status), number in (await asyncio.to_thread(context.store.count_unfinished)).items():
-        jobs.labels(queue, status).set(number)
-    workers = Gauge("safelight_workers", "Workers that showed themselves just now", registry=registry)
-    workers.set(len(context.hearing.workers()))
-    broker = Gauge("safelight_broker_up", "Whether this process hears the broker", registry=registry)
-    broker.set(context.hearing.broker_up)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _parts(context: Context) -> dict[str, dict[str, Any]]:

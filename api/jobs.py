@@ -1,9 +1,7 @@
 """/v1/jobs: submit, read, list, cancel, retry, delete."""
 
 import asyncio
-import base64
 import re
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -15,19 +13,17 @@ from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.documents import AttemptListDocument, JobDocument, JobListDocument, ProblemDocument
 from api.orders import known_id
-from api.requests import JobRequest, parse_moment
+from api.paging import decode_cursor, encode_cursor, parse_since
+from api.requests import JobRequest
 from api.waiting import wait_beyond
 from jobs.document import Document, attempt_document
 from jobs.errors import FieldFault, InvalidInput
-from jobs.identity import parse_job_id
 from jobs.values import Job, Status
 
 _WAIT_MOST_S = 60
 _POLL_AFTER_S = 1
 
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:=(\d{1,9}))?(?=$|[,;\s])")
-_AGO = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemDocument} for status in (404, 409, 413, 422, 503)
@@ -84,12 +80,12 @@ async def list_jobs(
         TENANT,
         statuses=status or (),
         model=model,
-        since=_since(since) if since else None,
-        before_id=_decode_cursor(cursor) if cursor else None,
+        since=parse_since(since) if since else None,
+        before_id=decode_cursor(cursor) if cursor else None,
         limit=limit + 1,
     )
     page = jobs[:limit]
-    more = _encode_cursor(page[-1].id) if len(jobs) > limit else None
+    more = encode_cursor(page[-1].id) if len(jobs) > limit else None
     return JSONResponse({"jobs": [_document(context, job) for job in page], "next_cursor": more})
 
 
@@ -161,33 +157,6 @@ def _preferred_wait(prefer: str | None) -> int | None:
 def _matches(if_none_match: str | None, etag: str) -> bool:
     tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
     return etag in tags or "*" in tags
-
-
-def _since(text: str) -> datetime:
-    age = _AGO.fullmatch(text)
-    try:
-        if age:
-            return datetime.now(UTC) - timedelta(seconds=int(age[1]) * _UNITS_S[age[2]])
-        return parse_moment(text)
-    except (ValueError, OverflowError) as fault:
-        detail = "Must be RFC 3339 with a time zone, or an age such as 1h."
-        raise InvalidInput("A parameter is not valid.", [FieldFault("since", detail)]) from fault
-
-
-def _encode_cursor(job_id: str) -> str:
-    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> str:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        job_id = parse_job_id(base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
-    except ValueError:
-        job_id = None
-    if job_id is None:
-        detail = "Is not a cursor that this server gave."
-        raise InvalidInput("A parameter is not valid.", [FieldFault("cursor", detail)])
-    return job_id
 
 
 def _check_text(field: str, text: str | None) -> None:

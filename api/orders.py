@@ -33,6 +33,7 @@ def check_order(
         idempotency_key=check_idempotency_key(idempotency_key),
         resend_count=resend_count,
         path=path,
+        callable_networks=context.settings.webhook_networks,
     )
     context.admission.check(f"{submission.model}@{submission.model_version}")
     return submission
@@ -54,6 +55,7 @@ async def cancel(context: Context, job_id: str, tenant: str = TENANT) -> Job:
     """A queued job is canceled at once, a running one at its next denoising step; a finished one stays."""
     job = await asyncio.to_thread(context.store.cancel, known_id(job_id), tenant)
     context.bus.changed()
+    context.doorbell.ring_courier([job])
     if job.status is Status.RUNNING:
         context.bus.cancel(job.id)
     return job

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from jobs.errors import (
     Conflict,
+    DeliveryNotFound,
     FieldFault,
     InvalidInput,
     JobNotFound,
@@ -44,6 +45,7 @@ class TooMany(SafelightError):
 
 _STATUS: dict[type, HTTPStatus] = {
     JobNotFound: HTTPStatus.NOT_FOUND,
+    DeliveryNotFound: HTTPStatus.NOT_FOUND,
     ModelNotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,

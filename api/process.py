@@ -11,10 +11,13 @@ from api.app import create_app
 from api.body import MAX_BODY_BYTES
 from api.context import Context
 from api.exposure import check_exposure
+from api.figures import Figures
 from api.follower import Follower
 from api.forecast import Forecast
 from api.hearing import Hearing
 from api.intake import Intake
+from api.queues import Queues
+from api.stats import counting
 from api.tickets import Tickets
 from api.wire import WebSocketWire
 from config.failpoints import arm
@@ -22,8 +25,11 @@ from config.settings import Settings
 from models.catalog import read_catalog
 from storage.artifacts import ArtifactStore
 from storage.bus import Bus, Errands
+from storage.deliveries import Deliveries
 from storage.engine import Database
 from storage.jobs import JobStore
+from storage.previews import PreviewReader
+from storage.webhook_secrets import WebhookSecrets
 from workers.breakers import open_circuits
 from workers.queue import Doorbell, build_celery
 
@@ -44,10 +50,12 @@ def run_api(settings: Settings, *, host: str, port: int) -> None:
     errands = Errands("errands")
     context = open_context(settings, errands)
     config = uvicorn.Config(
-        create_app(context),
+        counting(create_app(context), context.figures),
         host=host,
         port=port,
         ws=WebSocketWire,
+        ws_ping_interval=10,
+        ws_ping_timeout=10,
         ws_max_size=MAX_BODY_BYTES,
         ws_per_message_deflate=False,
         log_level="warning",
@@ -94,6 +102,8 @@ def open_context(settings: Settings, errands: Errands) -> Context:
     doorbell = Doorbell(build_celery(settings, catalog.queues()), errands)
     hearing = Hearing(settings.broker_url)
     follower = Follower(database, store, hearing)
+    figures = Figures(sorted({entry.name for entry in catalog.entries()}))
+    follower.on_entries = figures.note
     return Context(
         settings=settings,
         database=database,
@@ -106,6 +116,11 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         hearing=hearing,
         follower=follower,
         forecast=Forecast(database, catalog, hearing, follower),
+        previews=PreviewReader(settings.broker_url),
         tickets=Tickets(settings.broker_url),
         admission=Admission(settings, store, open_circuits(database, settings)),
+        figures=figures,
+        queues=Queues(database, catalog.queues()),
+        deliveries=Deliveries(database),
+        webhook_secrets=WebhookSecrets(database, settings.webhook_keys),
     )

@@ -2,18 +2,36 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from api.body import fingerprint
+from egress.addresses import Networks, check_url
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
 from jobs.identity import new_job_id
-from jobs.values import Priority, Resend, Submission
+from jobs.values import Event, Priority, Resend, Submission, Webhook
 from models.catalog import Catalog
 
 _METADATA_BYTES = 16 * 1024
 _KEY_CHARACTERS = 255
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class WebhookRequest(BaseModel):
+    """Whom to tell of a job, and of which of its events."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: Annotated[str, Field(description="http(s), 2,000 characters at most, no credentials, a public address")]
+    events: Annotated[list[Literal["started", "completed"]], Field(min_length=1, max_length=2)] = ["completed"]
+
+    @field_validator("url")
+    @classmethod
+    def _callable(cls, url: str, info: ValidationInfo) -> str:
+        check_url(url, info.context or ())
+        return url
 
 
 class JobRequest(BaseModel):
@@ -28,7 +46,7 @@ class JobRequest(BaseModel):
         None
     )
     metadata: Annotated[dict[str, Any], Field(description="Up to 16 KiB, returned as given")] = {}
-    webhook: Annotated[None, Field(description="Not served yet")] = None
+    webhook: WebhookRequest | None = None
     depends_on: Annotated[list[str], Field(max_length=0, description="Not served yet")] = []
 
     @field_validator("deadline")
@@ -66,13 +84,14 @@ def submission_of(
     idempotency_key: str | None,
     resend_count: str | None = None,
     path: str = "",
+    callable_networks: Networks = (),
 ) -> Submission:
-    """A checked submission.
+    """A checked submission. Webhooks may go to public addresses, and into `callable_networks`.
 
     Raises:
         InvalidInput: naming every field of the envelope, or of the model's input, that is wrong.
     """
-    wanted = _envelope(body)
+    wanted = check_fields(JobRequest, body, "The job is not valid.", callable_networks)
     try:
         entry = catalog.find(wanted.model)
     except ModelNotFound as missing:
@@ -98,6 +117,7 @@ def submission_of(
         idempotency_key=idempotency_key,
         body_hash=body_hash,
         resend=_resend(resend_count, path, body_hash),
+        webhook=_webhook(wanted.webhook),
     )
 
 
@@ -116,17 +136,22 @@ def _resend(count: str | None, path: str, body_hash: str) -> Resend | None:
     return Resend(f"resend:{path}:{body_hash}", retry=int(count[:9]) > 0)
 
 
-def _envelope(body: dict[str, Any]) -> JobRequest:
+def _webhook(wanted: WebhookRequest | None) -> Webhook | None:
+    return Webhook(wanted.url, tuple(dict.fromkeys(map(Event, wanted.events)))) if wanted else None
+
+
+def check_fields(shape: type[Shape], body: dict[str, Any], complaint: str, context: Any = None) -> Shape:
+    """The body as that shape. Raises: InvalidInput, with the complaint, naming each wrong field."""
     try:
-        return JobRequest.model_validate(body)
+        return shape.model_validate(body, context=context)
     except ValidationError as wrong:
         faults = [FieldFault(".".join(map(str, fault["loc"])), _sentence(fault)) for fault in wrong.errors()]
-        raise InvalidInput("The job is not valid.", faults) from wrong
+        raise InvalidInput(complaint, faults) from wrong
 
 
 def _sentence(fault: Any) -> str:
-    if fault["loc"] and fault["loc"][0] in ("webhook", "depends_on"):
+    if fault["loc"] and fault["loc"][0] == "depends_on":
         return "This server does not serve this yet."
     if fault["type"] == "extra_forbidden":
         return "There is no such field."
-    return f"{fault['msg']}."
+    return f"{str(fault['msg']).removeprefix('Value error, ')}."

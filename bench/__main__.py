@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import pictures, recovery, submits
+from bench import pictures, previews, push, recovery, submits
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]
-    for name, run in {"submits": submits.run, "pictures": pictures.run, "recovery": recovery.run}.items():
+    for bench in (submits, pictures, previews, push, recovery):
+        name, run = bench.__name__.removeprefix("bench."), bench.run
         if not wanted or name in wanted:
             print(f"\n{name}")
             run()

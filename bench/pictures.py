@@ -5,7 +5,7 @@ import time
 
 from models.catalog import read_catalog
 from models.loading import LoadedModels
-from models.runner import Request
+from models.runner import NO_PREVIEWS, Previews, Request
 
 _ROUNDS = 3
 _BATCHES = (1, 2, 4, 8)
@@ -15,7 +15,10 @@ _PROMPT = "a red sun over purple mountains by the sea at dusk"
 class _Unwatched:
     """Nobody waits for progress here."""
 
-    def step(self, step: int, steps: int) -> None:
+    def viewers(self) -> tuple[int, ...]:
+        return ()
+
+    def step(self, step: int, steps: int, previews: Previews = NO_PREVIEWS) -> None:
         return None
 
     def pulse(self) -> None:

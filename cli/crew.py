@@ -14,6 +14,9 @@ from config.settings import Settings
 RESTART_FIRST_S = 0.2
 _PR_SET_PDEATHSIG = 1
 
+# Looked up here: between fork and exec, in a process with threads, a child must not ask the dynamic linker.
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
 
 @dataclass(slots=True)
 class Role:
@@ -23,6 +26,8 @@ class Role:
     command: Sequence[str]
     stage: int
     environment: dict[str, str] = field(default_factory=dict)
+    holds_leases: bool = False
+    name_in_leases: str = ""  # of a role that holds leases; a new one at every start
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     pause_s: float = RESTART_FIRST_S
@@ -39,15 +44,12 @@ def plain_role(name: str, stage: int, *arguments: str) -> Role:
 
 
 def worker_role(number: int, workers: int, settings: Settings) -> Role:
-    name = f"worker-{number}"
     environment = {}
     if not settings.torch_threads:
         threads = max(1, (os.cpu_count() or 1) // workers)
         environment["SAFELIGHT_TORCH_THREADS"] = str(threads)
-    arguments = ["--name", name]
-    if settings.device == "auto" and workers > 1:
-        arguments += ["--device-index", str(number)]
-    return Role(name, safelight_command("worker", *arguments), 0, environment)
+    arguments = ["--device-index", str(number)] if settings.device == "auto" and workers > 1 else []
+    return Role(f"worker-{number}", safelight_command("worker", *arguments), 0, environment, holds_leases=True)
 
 
 def broker_role(data_dir: Path, port: int) -> Role:
@@ -70,5 +72,5 @@ def broker_role(data_dir: Path, port: int) -> Role:
 
 def die_with_parent() -> None:
     """In the child, before it becomes its role: Linux ends it gently if this supervisor is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,7 +1,8 @@
 """`safelight jobs`: look after jobs through the API."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 
@@ -59,58 +60,72 @@ def cancel_command(api: Api, as_json: bool, job_ids: tuple[str, ...]) -> None:
     _each(api, job_ids, "cancel", as_json)
 
 
+def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that choose many jobs at once."""
+    for option in reversed(
+        (
+            click.option("--model"),
+            click.option("--since", help="Created since: RFC 3339, or an age such as 1h."),
+            click.option("--before", help="Created before: RFC 3339, or an age such as 7d."),
+            click.option("--dry-run", is_flag=True, help="Only say how many."),
+            click.option("--yes", is_flag=True, help="Do not ask."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @jobs_command.command("retry")
 @click.argument("job_ids", metavar="[ID...]", nargs=-1)
 @click.option("--failed", is_flag=True, help="All failed jobs, instead of ids.")
-@click.option("--model")
-@click.option("--since", help="RFC 3339, or an age such as 1h.")
-@click.option("--dry-run", is_flag=True, help="Only say which.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@_filters
 @with_api
 def retry_command(
-    api: Api,
-    as_json: bool,
-    job_ids: tuple[str, ...],
-    failed: bool,
-    model: str | None,
-    since: str | None,
-    dry_run: bool,
-    yes: bool,
+    api: Api, as_json: bool, job_ids: tuple[str, ...], failed: bool, dry_run: bool, yes: bool, **chosen: str | None
 ) -> None:
     """Queue failed, canceled or expired jobs again."""
     if bool(job_ids) == failed:
         raise click.UsageError("name ids, or --failed")
     if failed:
-        chosen = list(_all(api, ("failed",), model, since, 100_000))
-        if _only_listed(chosen, "retry", as_json, dry_run, yes):
-            return
-        job_ids = tuple(job["id"] for job in chosen)
-    _each(api, job_ids, "retry", as_json)
+        _mend(api, "retry", {"status": ["failed"], **chosen}, as_json, dry_run, yes)
+    elif dry_run or any(chosen.values()):
+        raise click.UsageError("--model, --since, --before and --dry-run go with --failed")
+    else:
+        _each(api, job_ids, "retry", as_json)
 
 
 @jobs_command.command("purge")
 @click.option("--status", type=click.Choice(_STATUSES[2:]), multiple=True, default=("failed",), show_default=True)
-@click.option("--model")
-@click.option("--since", help="RFC 3339, or an age such as 1h.")
-@click.option("--dry-run", is_flag=True, help="Only say which.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@_filters
 @with_api
 def purge_command(
-    api: Api,
-    as_json: bool,
-    status: tuple[str, ...],
-    model: str | None,
-    since: str | None,
-    dry_run: bool,
-    yes: bool,
+    api: Api, as_json: bool, status: tuple[str, ...], dry_run: bool, yes: bool, **chosen: str | None
 ) -> None:
     """Delete finished jobs and the artifacts that only they list."""
-    chosen = list(_all(api, status, model, since, 100_000))
-    if _only_listed(chosen, "delete", as_json, dry_run, yes):
+    _mend(api, "purge", {"status": list(status), **chosen}, as_json, dry_run, yes)
+
+
+def _mend(api: Api, verb: str, chosen: Document, as_json: bool, dry_run: bool, yes: bool) -> None:
+    """Count first; then, if that is agreed to, do it, page by page."""
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    count = sum(page["count"] for page in _pages(api, verb, chosen | {"dry_run": True}))
+    if dry_run or not count:
+        words = f"would {verb} {count} job(s)" if count else "no such jobs"
+        show({"count": count, "dry_run": dry_run}, as_json, lambda: words)
         return
-    for job in chosen:
-        api.delete(f"/v1/jobs/{job['id']}")
-    show({"deleted": len(chosen)}, as_json, lambda: f"deleted {len(chosen)} job(s)")
+    if not yes:
+        click.confirm(f"{verb} {count} job(s)?", abort=True, err=True)
+    count = sum(page["count"] for page in _pages(api, verb, chosen))
+    show({"count": count, "dry_run": False}, as_json, lambda: f"{verb}: {count} job(s)")
+
+
+def _pages(api: Api, verb: str, body: Document) -> Iterator[Document]:
+    page: Document = {"next_cursor": None}
+    while True:
+        page = api.post(f"/v1/jobs/{verb}", body | {"cursor": page["next_cursor"]})
+        yield page
+        if not page["more"]:
+            return
 
 
 def _all(api: Api, status: tuple[str, ...], model: str | None, since: str | None, most: int) -> Iterator[Document]:
@@ -129,16 +144,6 @@ def _all(api: Api, status: tuple[str, ...], model: str | None, since: str | None
         cursor = page["next_cursor"]
         if cursor is None:
             return
-
-
-def _only_listed(chosen: list[Document], verb: str, as_json: bool, dry_run: bool, yes: bool) -> bool:
-    """Is that all: a dry run, nothing to do, or nobody agreed?"""
-    if dry_run or not chosen:
-        show({"jobs": chosen}, as_json, lambda: "\n".join(map(job_line, chosen)) or "no such jobs")
-        return True
-    if not yes:
-        click.confirm(f"{verb} {len(chosen)} job(s)?", abort=True, err=True)
-    return False
 
 
 def _each(api: Api, job_ids: tuple[str, ...], verb: str, as_json: bool) -> None:

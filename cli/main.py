@@ -12,15 +12,18 @@ from config.settings import SettingsError, read_settings
 from jobs.errors import SafelightError
 
 _COMMANDS = {
-    "up": ("cli.up", "Run the whole stack here: API, workers, broker, reaper, Flower."),
+    "up": ("cli.up", "Run the whole stack here: API, workers, broker, reaper, courier, Flower."),
     "generate": ("cli.generate", "Submit a prompt, show its progress, save the picture."),
     "jobs": ("cli.jobs", "List, show, watch, cancel, retry, purge jobs."),
     "models": ("cli.models", "The catalog."),
+    "webhooks": ("cli.webhooks", "Deliveries of webhooks, and the secret they are signed with."),
+    "stats": ("cli.stats", "Queue depth, waits, throughput and errors of the last minutes."),
     "doctor": ("cli.doctor", "Check every part; say what is wrong and how to mend it."),
     "db": ("cli.db", "Migrate the database, or check it."),
     "api": ("cli.roles", "Run the API alone."),
     "worker": ("cli.roles", "Run one worker."),
     "reaper": ("cli.roles", "Run the reaper."),
+    "courier": ("cli.roles", "Run one courier: light work, such as webhooks."),
     "flower": ("cli.roles", "Run Flower."),
 }
 

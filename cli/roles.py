@@ -1,4 +1,4 @@
-"""`safelight api | worker | reaper | flower`: one role each, for separate hosts and containers."""
+"""`safelight api | worker | reaper | courier | flower`: one role each, for separate hosts and containers."""
 
 import click
 
@@ -35,6 +35,14 @@ def reaper_command() -> None:
     from workers.reaper import run_reaper
 
     run_reaper(read_settings())
+
+
+@click.command("courier")
+def courier_command() -> None:
+    """Run one courier, which delivers webhooks, until told to stop."""
+    from workers.courier import run_courier
+
+    run_courier(read_settings())
 
 
 @click.command("flower")

@@ -5,6 +5,8 @@ import contextlib
 import fcntl
 import json
 import os
+import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from cli.crew import (
     safelight_command,
     worker_role,
 )
+from cli.leases import Leases
 from cli.ports import Ports, StackError
 from config.settings import STACK_FILE, Settings
 
@@ -37,7 +40,9 @@ _STOP_PATIENCE_S = 7.0  # then SIGKILL: all must be gone within ten seconds
 class Stack:
     """The processes of one `safelight up`."""
 
-    def __init__(self, settings: Settings, *, host: str, ports: Ports, workers: int, log: IO[bytes]) -> None:
+    def __init__(
+        self, settings: Settings, *, name: str, host: str, ports: Ports, workers: int, log: IO[bytes]
+    ) -> None:
         self.settings = settings
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{ports.api}"
         self.flower_url = f"http://127.0.0.1:{ports.flower}"
@@ -45,10 +50,12 @@ class Stack:
         self._stopping = False
         embedded = "broker_url" not in settings.model_fields_set
         self._broker_url = f"redis://127.0.0.1:{ports.broker}/0" if embedded else settings.broker_url
+        self._leases = Leases(settings.model_copy(update={"broker_url": self._broker_url}), name)
         self._broker = broker_role(settings.data_dir, ports.broker) if embedded else None
         self._roles = [
             plain_role("api", 2, "--host", host, "--port", str(ports.api)),
             plain_role("reaper", 1),
+            plain_role("courier", 1),
             *(worker_role(number, workers, settings) for number in range(workers)),
             plain_role("flower", 1, "--port", str(ports.flower)),
         ]
@@ -75,6 +82,7 @@ class Stack:
             self._start(self._broker)
         self._wait("the broker", lambda: _answers_ping(self._broker_url))
         self._migrate()
+        self._leases.start()
         self._describe()
         for role in self._roles:
             self._start(role)
@@ -133,11 +141,17 @@ class Stack:
                     RESTART_FIRST_S if now - role.started_at > _STEADY_S else min(_RESTART_MOST_S, role.pause_s * 2)
                 )
                 role.process, role.restart_at = None, now + role.pause_s
+                if role.holds_leases:
+                    self._leases.free(role.name_in_leases)
                 self._say(f"{role.name} ended with {code}: starting it again")
 
     def _start(self, role: Role) -> None:
+        command = list(role.command)
+        if role.holds_leases:
+            role.name_in_leases = self._leases.new_name(role.name)
+            command += ["--name", role.name_in_leases]
         role.process = subprocess.Popen(
-            role.command,
+            command,
             env=self._environment(role.environment),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -152,6 +166,7 @@ class Stack:
             "SAFELIGHT_DATA_DIR": str(self.settings.data_dir),
             "SAFELIGHT_DATABASE_URL": self.settings.database,
             "SAFELIGHT_BROKER_URL": self._broker_url,
+            "SAFELIGHT_FLOWER_URL": self.settings.flower_url or self.flower_url,
             "PYTHONUNBUFFERED": "1",
             **extra,
         }
@@ -182,19 +197,31 @@ class Stack:
 
 
 @contextlib.contextmanager
-def only_stack_in(folder: Path) -> Iterator[None]:
-    """Hold the folder: two stacks on one SQLite file would free each other's leases.
+def only_stack_in(folder: Path) -> Iterator[str]:
+    """Hold the folder: two stacks on one SQLite file would free each other's leases. Gives the stack's name, the
+    same at each start in this folder.
 
     Raises:
         StackError: another `safelight up` runs on it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "stack.lock").open("w") as file:
+    with (folder / "stack.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as fault:
             raise StackError(f"another `safelight up` runs on {folder}") from fault
-        yield
+        yield _name_in(file)
+
+
+def _name_in(file: IO[str]) -> str:
+    file.seek(0)
+    name = file.read().strip()
+    if not re.fullmatch("[0-9a-f]{6}", name):
+        name = secrets.token_hex(3)
+        file.truncate(0)
+        file.write(name)
+        file.flush()
+    return name
 
 
 def _answers_ping(url: str) -> bool:

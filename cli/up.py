@@ -31,7 +31,7 @@ def up_command(
     """
     folder = read_settings(data_dir=data_dir).data_dir.resolve()
     try:
-        with only_stack_in(folder):
+        with only_stack_in(folder) as name:
             (folder / STACK_FILE).unlink(missing_ok=True)  # of a stack that was killed
             settings = read_settings(data_dir=folder)
             from api.exposure import check_exposure
@@ -39,7 +39,7 @@ def up_command(
             check_exposure(settings, host)
             ports = choose_ports(host, port, flower_port)
             with _log(settings.data_dir) as log:
-                stack = Stack(settings, host=host, ports=ports, workers=workers, log=log)
+                stack = Stack(settings, name=name, host=host, ports=ports, workers=workers, log=log)
                 stack.run(lambda: _announce(stack, as_json))
     except StackError as fault:
         raise Refused(str(fault)) from fault

@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from config.failpoints import POINTS
+from config.webhooks import Networks, parse_networks, parse_secrets, parse_waits
 
 STACK_FILE = "stack.json"  # written by `safelight up` into its data folder, removed when it stops
 _DEFAULT_DATA_DIR = Path(".safelight")
@@ -60,6 +61,13 @@ class Settings(BaseSettings):
     torch_threads: int = Field(default=0, ge=0, le=1024)  # 0: torch decides
     loaded_models: int = Field(default=2, ge=1, le=64)  # pipelines a worker keeps in memory
     flower_auth: str = ""  # user:password for Flower's basic auth
+    flower_url: str = ""  # where people find Flower; `up` knows it by itself
+    webhook_secrets: str = ""  # whsec_…, newest first; default: one made here and kept in the database
+    webhook_allow: str = ""  # networks that webhooks may reach although they are not public: 10.1.0.0/16, …
+    webhook_timeout_s: float = Field(default=10.0, ge=0.1, le=60.0)  # for one try, all in all
+    webhook_waits_s: str = "5,30,120,600,1800,3600,7200,14400,14400,14400,14400,14400"  # between tries: a day
+    webhook_retention_s: float = Field(default=604_800.0, ge=0.0)  # finished deliveries are forgotten after this
+    courier_threads: int = Field(default=16, ge=1, le=256)
     origins: str = ""  # other sites whose pages may use the API, separated by commas: https://studio.example
     max_sockets: int = Field(default=10_000, ge=1)  # open WebSockets of one API process
     die_at: str = ""  # failure points, separated by commas; heeded only with diagnostics
@@ -78,6 +86,13 @@ class Settings(BaseSettings):
             raise ValueError("use redis://HOST:PORT/DB or rediss://…; sentinel is not served yet")
         return url
 
+    @field_validator("flower_url")
+    @classmethod
+    def _known_page(cls, url: str) -> str:
+        if url and urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError("use http://… or https://…")
+        return url
+
     @field_validator("artifacts_url")
     @classmethod
     def _known_artifacts(cls, url: str) -> str:
@@ -92,6 +107,36 @@ class Settings(BaseSettings):
             if point not in POINTS:
                 raise ValueError(f"{point} is none of {', '.join(POINTS)}")
         return points
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _known_secrets(cls, text: str) -> str:
+        parse_secrets(text)
+        return text
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _known_networks(cls, text: str) -> str:
+        parse_networks(text)
+        return text
+
+    @field_validator("webhook_waits_s")
+    @classmethod
+    def _known_waits(cls, text: str) -> str:
+        parse_waits(text)
+        return text
+
+    @property
+    def webhook_networks(self) -> Networks:
+        return parse_networks(self.webhook_allow)
+
+    @property
+    def webhook_keys(self) -> tuple[str, ...]:
+        return parse_secrets(self.webhook_secrets)
+
+    @property
+    def webhook_waits(self) -> tuple[float, ...]:
+        return parse_waits(self.webhook_waits_s)
 
     @property
     def failure_points(self) -> list[str]:

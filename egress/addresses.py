@@ -2,14 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 Address = IPv4Address | IPv6Address
@@ -54,11 +47,6 @@ _REFUSED_V6 = [
     )
 ]
 _NAT64 = IPv6Network("64:ff9b::/96")
-
-
-def parse_networks(text: str) -> Networks:
-    """The networks in a list such as `10.1.0.0/16, fd00::/8`. Raises: ValueError."""
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def is_allowed(address: Address, allowed: Networks = ()) -> bool:

@@ -41,7 +41,7 @@ def resolve(host: str, port: int) -> Sequence[str]:
 class Caller:
     """Makes calls; safe to share between threads. `allowed` are networks that the guard lets through."""
 
-    def __init__(self, allowed: Networks, resolve: Resolve = resolve) -> None:
+    def __init__(self, allowed: Networks = (), resolve: Resolve = resolve) -> None:
         self._allowed = allowed
         self._resolve = resolve
 
@@ -61,11 +61,14 @@ class Caller:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         place = httpcore.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=target)
         tls = self._tls if parts.scheme == "https" else None
+        named = [("Host", parts.netloc.removesuffix(":")), *headers.items()]
         try:
-            with httpcore.ConnectionPool(ssl_context=tls, network_backend=line) as pool:
-                with pool.stream("POST", place, headers=dict(headers), content=body) as answer:
-                    _drop(answer.iter_stream())
-                    return answer.status
+            with (
+                httpcore.HTTPConnection(place.origin, tls, network_backend=line) as connection,
+                connection.stream("POST", place, headers=named, content=body) as answer,
+            ):
+                _drop(answer.iter_stream())
+                return answer.status
         except TimeoutError as fault:
             raise CallFailed(f"no answer within {timeout_s:g} s") from fault
         except (OSError, httpcore.NetworkError, httpcore.ProtocolError, ValueError) as fault:
@@ -73,7 +76,8 @@ class Caller:
 
 
 def _drop(answer: Iterable[bytes]) -> None:
-    """Read a little, so that a receiver need not see its connection torn; what counts is the status, and that is known."""
+    """Read a little, so that a receiver need not see its connection torn. What counts is the status, and that is
+    known already."""
     read = 0
     with suppress(OSError, httpcore.NetworkError, httpcore.ProtocolError):
         for piece in answer:
@@ -103,13 +107,16 @@ class _Line(httpcore.NetworkBackend):
         for text in addresses:
             if not is_allowed(parse_resolved(text), self._allowed):
                 raise Forbidden(f"{host} is {text}, which this server does not call for its clients")
-        for text in addresses[:-1]:
-            with suppress(ConnectionError, socket.gaierror):
-                return self._connect(text, port)
-        return self._connect(addresses[-1], port)
+        failed = OSError(f"{host} has no address")
+        for untried, text in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            try:
+                return self._connect(text, port, _left(self._deadline) / untried)
+            except OSError as fault:
+                failed = fault
+        raise failed
 
-    def _connect(self, address: str, port: int) -> "_Stream":
-        line = socket.create_connection((address, port), _left(self._deadline))
+    def _connect(self, address: str, port: int, timeout_s: float) -> "_Stream":
+        line = socket.create_connection((address, port), timeout_s)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _Stream(line, self._deadline)
 
@@ -128,8 +135,8 @@ class _Line(httpcore.NetworkBackend):
             answer = answers.get(timeout=_left(self._deadline))
         except queue.Empty as fault:
             raise TimeoutError from fault
-        if isinstance(answer, OSError) or not answer:
-            raise OSError(f"{host} has no address: {answer}")
+        if isinstance(answer, OSError):
+            raise answer
         return answer
 
 

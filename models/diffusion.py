@@ -20,7 +20,8 @@ from PIL.Image import Image
 
 from jobs.errors import Interrupted, ModelFault, ModelUnavailable, OutOfMemory
 from models.entry import PER_ROW, Entry
-from models.runner import Media, Request, Result, Watch
+from models.previews import Painter, Sketches
+from models.runner import NO_PREVIEWS, Media, Request, Result, Watch
 
 for library in (diffusers_logging, transformers.utils.logging):
     library.disable_progress_bar()
@@ -42,6 +43,7 @@ class DiffusersRunner:
         self._device = device
         try:
             self._pipeline = self._load()
+            self._painter = Painter(entry, self._pipeline, device)
         except torch.OutOfMemoryError as fault:
             raise OutOfMemory(f"No room on {self._device} to load {entry.full_name}.") from fault
         except Exception as fault:  # whatever from_pretrained raises on foreign files
@@ -52,7 +54,7 @@ class DiffusersRunner:
         rows = [(request, offset) for request in requests for offset in range(_count(request))]
         seeds = [(request.seed + offset) & _SEED_MASK for request, offset in rows]
         try:
-            images = self._run([request for request, _ in rows], seeds, watch)
+            images = self._run(rows, seeds, watch)
         except Interrupted:
             raise
         except torch.OutOfMemoryError as fault:
@@ -66,27 +68,34 @@ class DiffusersRunner:
         media = iter([_encode(image, seed) for image, seed in zip(images, seeds, strict=True)])
         return [[next(media) for _ in range(_count(request))] for request in requests]
 
-    def _run(self, rows: Sequence[Request], seeds: Sequence[int], watch: Watch) -> list[Image]:
+    def _run(self, rows: Sequence[tuple[Request, int]], seeds: Sequence[int], watch: Watch) -> list[Image]:
+        first_rows = [row for row, (_, offset) in enumerate(rows) if offset == 0]
+        sketches = Sketches(self._painter, self._pipeline.scheduler, first_rows)
         generators = [torch.Generator("cpu").manual_seed(_folded(seed)) for seed in seeds]
         with torch.inference_mode():
             output = self._pipeline(
-                **self._keywords(rows),
-                **self._callback(watch),
+                **self._keywords([request for request, _ in rows]),
+                **self._callback(watch, sketches),
                 generator=generators if len(generators) > 1 else generators[0],
                 output_type="pil",
             )
         images: list[Image] = output.images
         return images
 
-    def _callback(self, watch: Watch) -> dict[str, Any]:
-        """How this pipeline tells of its steps: older ones have only the legacy callback."""
+    def _callback(self, watch: Watch, sketches: Sketches) -> dict[str, Any]:
+        """How this pipeline tells of its steps: older ones have only the legacy callback. The last step has no
+        preview: the picture itself comes next."""
+
+        def tell(step: int, steps: int, latents: Any) -> None:
+            previews = sketches.after_step(latents, watch.viewers()) if step < steps else NO_PREVIEWS
+            watch.step(step, steps, previews)
 
         def on_step(pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            watch.step(step + 1, pipeline.num_timesteps)
+            tell(step + 1, pipeline.num_timesteps, tensors.get("latents"))
             return tensors
 
-        def on_legacy_step(step: int, _timestep: Any, _latents: Any) -> None:
-            watch.step(step + 1, len(self._pipeline.scheduler.timesteps))
+        def on_legacy_step(step: int, _timestep: Any, latents: Any) -> None:
+            tell(step + 1, len(self._pipeline.scheduler.timesteps), latents)
 
         if "callback_on_step_end" in inspect.signature(self._pipeline.__call__).parameters:
             return {"callback_on_step_end": on_step}

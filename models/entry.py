@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jsonschema_rs
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
@@ -12,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from jobs.errors import FieldFault, InvalidInput
 
 PER_ROW = frozenset({"prompt", "negative_prompt"})  # text that may differ from row to row of a batch
+_OF_EACH_JOB = frozenset({"seed", "fail", "fail_times"})  # so may these; the faults are the diagnostic model's
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
 
 _NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
@@ -57,6 +61,28 @@ class Load(_Part):
     offload: Literal["none", "model", "sequential"] = "none"
 
 
+class Preview(_Part):
+    """A linear map from latents, as the pipeline holds them, to colours from 0 (black) to 1: what a running job
+    shows of its picture. Each channel's row has red, green and blue of n × n pixels, line by line."""
+
+    rgb: tuple[tuple[Number, ...], ...] = Field(min_length=1, max_length=1024)
+    offset: tuple[Number, Number, Number]
+
+    @property
+    def pixels_per_latent(self) -> int:
+        """On a side."""
+        return math.isqrt(len(self.rgb[0]) // 3)
+
+    @model_validator(mode="after")
+    def _square(self) -> "Preview":
+        width = len(self.rgb[0])
+        if any(len(row) != width for row in self.rgb):
+            raise ValueError("the rows of rgb differ in length")
+        if not 1 <= self.pixels_per_latent <= 8 or 3 * self.pixels_per_latent**2 != width:
+            raise ValueError("a row of rgb has 3 numbers, or 12, 27, … 192: three for each of n × n pixels")
+        return self
+
+
 class Entry(_Part):
     """A model as its TOML describes it. `input` is JSON Schema; every optional property may also be null."""
 
@@ -74,6 +100,7 @@ class Entry(_Part):
     load: Load = Load()
     limits: Limits = Limits()
     batch: Batch = Batch()
+    preview: Preview | None = None  # None: the pipeline's own decoder, where there is time for it
     call: dict[str, str] = {}  # input name -> keyword of the pipeline, where they differ
     input: dict[str, Any]
 
@@ -126,7 +153,7 @@ class Entry(_Part):
         """Jobs with the same key may run in one batch; None: this job runs alone."""
         if self.batch.max < 2 or resolved.get("exact"):
             return None
-        shared = {name: value for name, value in resolved.items() if name not in PER_ROW | {"seed"}}
+        shared = {name: value for name, value in resolved.items() if name not in PER_ROW | _OF_EACH_JOB}
         given = sorted(PER_ROW & resolved.keys())  # "" and nothing at all are not the same to every pipeline
         same = json.dumps([self.full_name, shared, given], sort_keys=True)
         return hashlib.sha256(same.encode()).hexdigest()

@@ -103,6 +103,12 @@ class Claims:
         """Free at once everything a worker held that is known to be dead. Never call it of a living one."""
         return self._lose(JOBS.c.worker == worker)
 
+    def holders(self) -> set[str]:
+        """The names of all workers that hold a lease."""
+        with self.database.reading() as connection:
+            held = select(JOBS.c.worker).where(JOBS.c.status == Status.RUNNING.value).distinct()
+            return {name for name in connection.execute(held).scalars() if name}
+
     def lose_expired(self, limit: int = 100) -> list[Job]:
         """Free jobs whose lease ran out."""
         return self._lose(None, limit)

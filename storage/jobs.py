@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, literal, literal_column, or_, select
+from sqlalchemy import Connection, delete, func, literal, literal_column, select
 from sqlalchemy.exc import IntegrityError
 
 from config.failpoints import failpoint
@@ -143,14 +143,6 @@ class JobStore:
             query = query.join(JOBS, JOBS.c.id == ARTIFACTS.c.job_id).where(JOBS.c.tenant == tenant)
         with self.database.reading() as connection:
             return connection.execute(query).first() is not None
-
-    def count_unfinished(self) -> dict[tuple[str, str], int]:
-        """Numbers by (queue, status); costs nothing for finished jobs."""
-        unfinished = or_(*(JOBS.c.status == literal_column(f"'{status.value}'") for status in _UNFINISHED))
-        query = select(JOBS.c.queue, JOBS.c.status, func.count()).where(unfinished)
-        with self.database.reading() as connection:
-            rows = connection.execute(query.group_by(JOBS.c.queue, JOBS.c.status)).all()
-        return {(row[0], row[1]): row[2] for row in rows}
 
     def ping(self) -> None:
         """Raises: StoreUnavailable."""

@@ -46,11 +46,12 @@ CLIENTS = {"sync": Safelight, "async": Awaited}
 
 class Proxy:
     """Forwards connections to a server. The first `cut` of them lose their answer: the request is passed on whole,
-    and once the server begins to answer, both sides are closed."""
+    and once the server begins to answer, both sides are closed. A request that holds `without` gets a 404."""
 
-    def __init__(self, url: str, cut: int = 0) -> None:
+    def __init__(self, url: str, cut: int = 0, without: bytes | None = None) -> None:
         self._server = (urlsplit(url).hostname, urlsplit(url).port)
         self._cut = cut
+        self._without = without
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -91,7 +92,10 @@ class Proxy:
         with contextlib.suppress(OSError):
             while piece := client.recv(65_536):
                 self.requests.append(piece)
-                server.sendall(piece)
+                if self._without and self._without in piece:
+                    client.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                else:
+                    server.sendall(piece)
         _close(server)
 
     def _pass_back(self, server: socket.socket, client: socket.socket, cut: bool) -> None:

@@ -19,6 +19,12 @@ def lacking(what: str) -> None:
     pytest.skip(f"THIS MACHINE LACKS {what}: the test did not run")
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """What `async def` tests marked anyio run on."""
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     with PostgresServer() as server:

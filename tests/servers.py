@@ -91,10 +91,15 @@ class PostgresServer:
         _make_template(self.server_url)
         self.url = new_postgres_database(self.server_url)
 
+    @property
+    def pid(self) -> int:
+        pid: int | None = self._server.get_pid()
+        assert pid is not None
+        return pid
+
     def stop(self) -> None:
         """As a crash: SIGQUIT ends the server and all its connections at once."""
-        pid = self._server.get_pid()
-        assert pid is not None
+        pid = self.pid
         os.kill(pid, signal.SIGQUIT)
         wait_until(lambda: not psutil.pid_exists(pid), "PostgreSQL has stopped")
 

@@ -1,5 +1,6 @@
 """The Python clients against a real stack. Every test runs on the blocking and on the async one."""
 
+import asyncio
 import hashlib
 import re
 import subprocess
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safelight_client
-from safelight_client import Conflict, CorruptDownload, InvalidInput, JobFailed, NotFound, Problem, WaitTimeout
 
+import safelight_client
 from api.documents import JobDocument
+from safelight_client import Conflict, CorruptDownload, InvalidInput, JobFailed, NotFound, Problem, WaitTimeout
 from tests.clients import CLIENTS
 from tests.servers import free_port
 from tests.stacks import RunningStack
@@ -48,7 +49,7 @@ def test_a_job_has_every_field_of_the_contract_and_keeps_what_it_does_not_know(c
     newer = safelight_client.values.job_of(
         {**job.raw, "mood": "calm", "outputs": [{**job.raw["outputs"][0], "x": 1}]}
     )
-    assert (newer, newer.raw["mood"]) == (job, "calm")
+    assert ({newer}, newer.raw["mood"]) == ({job}, "calm")
 
 
 def test_an_output_is_saved_under_its_name_and_nothing_half_done_is_left(client: Any, tmp_path: Path) -> None:
@@ -78,6 +79,19 @@ def test_watching_shows_every_change_up_to_the_final_state(client: Any) -> None:
 def test_watching_a_finished_job_shows_it_and_ends(client: Any) -> None:
     job = client.run("noop", prompt="x")
     assert list(client.watch(job)) == list(client.watch(job.id)) == [job]
+
+
+def test_one_client_watches_more_jobs_than_a_pool_of_connections_would_hold(stack: RunningStack) -> None:
+    async def watch_many() -> list[str]:
+        async with safelight_client.AsyncSafelight(stack.url) as client:
+            job = await client.submit("noop", prompt="x", input={"duration_s": 2.0})
+
+            async def last_status() -> str:
+                return [state.status async for state in client.watch(job)][-1]
+
+            return await asyncio.gather(*(last_status() for _ in range(150)))
+
+    assert asyncio.run(watch_many()) == ["succeeded"] * 150
 
 
 def test_a_watch_that_is_given_up_leaves_the_client_usable(client: Any) -> None:
@@ -142,11 +156,12 @@ def test_refusals_are_typed_and_name_the_wrong_fields(client: Any) -> None:
         client.submit("noop", prompt="a", deadline=datetime(2030, 1, 1))
 
 
-def test_models_are_listed_with_their_schemas(client: Any) -> None:
+def test_models_are_listed_with_their_schemas_and_the_server_with_its_figures(client: Any) -> None:
     models = {model.name: model for model in client.models()}
     assert models["scenes"].default
     assert models["scenes"].media_kind == "image"
     assert "prompt" in models["noop"].input_schema["properties"]
+    assert client.stats()["workers"] == 1
 
 
 @pytest.mark.parametrize("kind", sorted(CLIENTS))

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.servers import free_port
+from tests.servers import free_port, wait_until
 from tests.stacks import SAFELIGHT, RunningStack
 
 
@@ -76,14 +77,40 @@ def test_jobs_are_listed_shown_watched_canceled_and_retried(stack: RunningStack)
 def test_failed_jobs_are_retried_and_purged_by_filter_after_a_dry_run(stack: RunningStack) -> None:
     failed = stack.finished(stack.submit(fail="error", fail_times=3)["id"])
     assert failed["status"] == "failed"
-    listed = answer("jobs", "retry", "--failed", "--model", "noop", "--since", "1h", "--dry-run", url=stack.url)
-    assert failed["id"] in {job["id"] for job in listed["jobs"]}
+    chosen = ("--failed", "--model", "noop", "--since", "1h")
+    counted = answer("jobs", "retry", *chosen, "--dry-run", url=stack.url)
+    assert (counted["count"] >= 1, counted["dry_run"]) == (True, True)
     assert stack.get(failed["id"])["status"] == "failed", "a dry run changes nothing"
-    assert run("jobs", "retry", "--failed", "--model", "noop", "--yes", url=stack.url).returncode == 0
+    retried = answer("jobs", "retry", *chosen, "--yes", url=stack.url)
+    assert retried == {"count": counted["count"], "dry_run": False}
     assert stack.finished(failed["id"])["status"] == "succeeded"
     doomed = stack.finished(stack.submit(fail="oom", fail_times=3)["id"])
+    assert run("jobs", "purge", "--before", "1d", "--yes", url=stack.url).stdout == "no such jobs\n"
     assert run("jobs", "purge", "--status", "failed", "--yes", url=stack.url).returncode == 0
     assert stack.http.get(f"/v1/jobs/{doomed['id']}").status_code == 404
+
+
+def test_mending_many_asks_first_and_without_consent_changes_nothing(stack: RunningStack) -> None:
+    canceled = stack.submit(duration_s=30.0)["id"]
+    stack.http.post(f"/v1/jobs/{canceled}/cancel")
+    assert stack.finished(canceled)["status"] == "canceled"
+    asked = run("jobs", "purge", "--status", "canceled", url=stack.url)
+    assert (asked.returncode, "purge" in asked.stderr) == (1, True)
+    assert stack.get(canceled)["status"] == "canceled"
+    assert run("jobs", "retry", canceled, "--model", "noop", url=stack.url).returncode == 2
+
+
+def test_stats_tell_queues_waits_and_errors(stack: RunningStack) -> None:
+    stack.finished(stack.submit()["id"])
+    wait_until(lambda: answer("stats", url=stack.url)["finished"]["succeeded"] > 0, "the success is counted")
+    stats = answer("stats", url=stack.url)
+    assert {queue["name"] for queue in stats["queues"]} >= {"default"}
+    assert stats["workers"] == 1
+    assert stats["run_s"]["p50"] is not None
+    assert httpx.get(stats["flower_url"]).status_code == 200
+    words = run("stats", url=stack.url).stdout
+    assert "default" in words
+    assert "p95" in words
 
 
 def test_models_are_listed_shown_and_verified(stack: RunningStack) -> None:

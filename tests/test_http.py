@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from api.documents import JobDocument, JobListDocument, ModelListDocument
+from api.documents import JobDocument, JobListDocument, ModelListDocument, StatsDocument
 from tests.servers import wait_until
 from tests.stacks import RunningStack
 
@@ -198,7 +198,12 @@ def test_health_readiness_metrics_and_openapi_answer(stack: RunningStack) -> Non
     ready = stack.http.get("/readyz").json()
     assert ready["status"] == "ok"
     assert ready["parts"]["workers"]["count"] == 1
-    assert "safelight_workers 1.0" in stack.http.get("/metrics").text
+    metrics = stack.http.get("/metrics").text
+    assert "safelight_workers 1.0" in metrics
+    assert "safelight_database_up 1.0" in metrics
+    assert 'safelight_queue_depth{queue="default"}' in metrics
+    assert 'safelight_api_responses_total{code="200"}' in metrics
+    StatsDocument.model_validate(stack.http.get("/v1/stats").json())
     paths = stack.http.get("/openapi.json").json()["paths"]
     assert {"/v1/jobs", "/v1/jobs/{job_id}", "/v1/models", "/v1/artifacts/{key}"} <= set(paths)
 

@@ -282,13 +282,6 @@ def test_a_job_of_another_tenant_is_not_there(store: JobStore) -> None:
     store.delete(job.id, "theirs")
 
 
-def test_unfinished_jobs_are_counted_by_queue_and_status(store: JobStore) -> None:
-    claimed(store, submitted(store))
-    succeeded(store, queue="b")
-    store.submit([wanted(queue=queue) for queue in ("a", "a", "b")])
-    assert store.count_unfinished() == {("default", "running"): 1, ("a", "queued"): 2, ("b", "queued"): 1}
-
-
 def test_a_database_that_is_away_is_unavailable_and_nothing_else(tmp_path: Any) -> None:
     away = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     (tmp_path / "folder.db").mkdir()

@@ -14,7 +14,7 @@ from jobs.errors import Interrupted, ModelFault, OutOfMemory
 from models.catalog import read_catalog
 from models.loading import LoadedModels
 from models.noop import DiagnosticFault, Noop
-from models.runner import Media, Request
+from models.runner import NO_PREVIEWS, Media, Previews, Request
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -27,7 +27,10 @@ class Watching:
         self.pulses = 0
         self._stop_after = stop_after
 
-    def step(self, step: int, steps: int) -> None:
+    def viewers(self) -> tuple[int, ...]:
+        return ()
+
+    def step(self, step: int, steps: int, previews: Previews = NO_PREVIEWS) -> None:
         self.steps.append((step, steps))
         if step == self._stop_after:
             raise Interrupted

@@ -13,7 +13,7 @@ from PIL import Image
 
 from models.catalog import read_catalog
 from models.loading import LoadedModels
-from models.runner import Media, Request
+from models.runner import NO_PREVIEWS, Media, Previews, Request
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = ROOT / "models" / "weights" / "scenes"
@@ -24,7 +24,10 @@ Draw = Callable[[str], np.ndarray]
 
 
 class Unwatched:
-    def step(self, step: int, steps: int) -> None:
+    def viewers(self) -> tuple[int, ...]:
+        return ()
+
+    def step(self, step: int, steps: int, previews: Previews = NO_PREVIEWS) -> None:
         return None
 
     def pulse(self) -> None:

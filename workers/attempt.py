@@ -3,7 +3,7 @@
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
@@ -29,13 +29,15 @@ from storage.artifacts import ArtifactStore
 from storage.bus import Bus
 from storage.circuits import Circuits
 from storage.claims import Claims, Ending
+from storage.previews import PreviewWriter
 from workers.lease import Lease
 from workers.narrator import Narrator
 from workers.pace import Paces
+from workers.queue import Doorbell
+from workers.steps import Steps
 
 log = logging.getLogger(__name__)
 
-_PROGRESS_EVERY_S = 0.1
 _CONCLUDE_PATIENCE_S = 60.0  # how long a finished attempt waits for a database that is away
 
 
@@ -48,6 +50,8 @@ class Bench:
     circuits: Circuits
     artifacts: ArtifactStore
     bus: Bus
+    previews: PreviewWriter
+    doorbell: Doorbell
     narrator: Narrator
     catalog: Catalog
     models: LoadedModels
@@ -104,6 +108,7 @@ def claim(bench: Bench, queue: str) -> list[Job]:
     jobs = bench.claims.claim(queue, bench.name, bench.lease_s, partial(_companions, bench.catalog))
     if jobs:
         bench.bus.changed()
+        bench.doorbell.ring_courier(jobs)
         bench.narrator.started(jobs)
     return jobs
 
@@ -148,7 +153,8 @@ def generate(bench: Bench, entry: Entry, runner: Runner, jobs: Sequence[Job], le
     """Results by job. When the device's memory does not suffice, other models make room and the batch is
     halved, until each job has had its try alone."""
     try:
-        results = runner.generate([_request(entry, job) for job in jobs], _Steps(bench.bus, jobs, lease))
+        with Steps(bench.bus, bench.previews, jobs, lease) as steps:
+            results = runner.generate([_request(entry, job) for job in jobs], steps)
         return {job.id: result for job, result in zip(jobs, results, strict=True)}
     except OutOfMemory as fault:
         roomier = bench.models.keep_only(entry)
@@ -177,32 +183,12 @@ def conclude(bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease) -> Non
     failpoint("store:done")
     concluded = _patiently(lambda: bench.claims.conclude(endings))
     bench.bus.changed()
+    bench.doorbell.ring_courier(concluded)
     for before, after in zip(jobs, concluded, strict=True):
         if after is None:
             log.warning("job %s: the lease had passed on, the result is dropped", before.id)
         else:
             bench.narrator.ended(after, work.run_s)
-
-
-class _Steps:
-    """The runner's watch: passes progress on, a few times a second, and asks the lease at each step."""
-
-    def __init__(self, bus: Bus, jobs: Iterable[Job], lease: Lease) -> None:
-        self._bus, self._jobs, self._lease = bus, list(jobs), lease
-        self._told_at = 0.0
-
-    def step(self, step: int, steps: int) -> None:
-        self._lease.confirm()
-        now = time.monotonic()
-        if now - self._told_at < _PROGRESS_EVERY_S and step < steps:
-            return
-        self._told_at = now
-        for job in self._jobs:
-            if self._lease.wants(job.id):
-                self._bus.progress(job.id, job.seq, step, steps)
-
-    def pulse(self) -> None:
-        self._lease.confirm()
 
 
 def _companions(catalog: Catalog, lead: Job) -> int:

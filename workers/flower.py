@@ -12,6 +12,7 @@ from tornado.web import HTTPError
 from config.settings import Settings, SettingsError
 from workers.queue import build_celery
 
+_FORGET_WORKERS_S = 300
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -19,6 +20,7 @@ def run_flower(settings: Settings, *, host: str, port: int) -> None:
     """Serve Flower until told to stop. With a password, its pages and its API ask for it (/metrics and
     /healthcheck never do); without one, its API answers this machine only, and no other site's page."""
     arguments = ["flower", f"--address={host}", f"--port={port}", "--inspect_timeout=2000"]
+    arguments.append(f"--purge_offline_workers={_FORGET_WORKERS_S}")  # every start of a worker has a name of its own
     if settings.flower_auth:
         arguments.append(f"--basic-auth={settings.flower_auth}")
     elif host in _LOOPBACK:

@@ -24,6 +24,7 @@ from storage.bus import BROKER_FAULTS, CANCEL, Bus, Errands, connect
 from storage.claims import Claims, Ending
 from storage.engine import Database
 from storage.jobs import JobStore
+from storage.previews import PreviewWriter
 from workers.attempt import Bench, attempt
 from workers.breakers import open_circuits
 from workers.lease import Lease
@@ -72,12 +73,15 @@ class Worker:
         self.draining = threading.Event()
         self.lease: Lease | None = None
         self.app = self._build_app()
+        self.doorbell = Doorbell(self.app, self.errands)
         self.bench = Bench(
             name=self.name,
             claims=self.claims,
             circuits=open_circuits(self.database, settings),
             artifacts=ArtifactStore(settings.artifacts_folder),
             bus=self.bus,
+            previews=PreviewWriter(settings.broker_url, self.errands),
+            doorbell=self.doorbell,
             narrator=Narrator(self.app, self.errands),
             catalog=self.catalog,
             models=self.models,
@@ -94,7 +98,8 @@ class Worker:
         if freed:
             log.warning("freed %d job(s) of the worker that died before this one", len(freed))
             self.bus.changed()
-            Doorbell(self.app, self.errands).ring([(job.id, job.queue) for job in freed])
+            self.doorbell.ring([(job.id, job.queue) for job in freed])
+            self.doorbell.ring_courier(freed)
             for job in freed:
                 self.bench.narrator.ended(job, 0.0)
 
@@ -134,6 +139,7 @@ class Worker:
         except (JobNotFound, StoreUnavailable):
             return
         self.bus.changed()
+        self.doorbell.ring_courier([job])
         if job.status is Status.RUNNING:
             self.bus.cancel(job_id)
 

@@ -8,11 +8,14 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from config.settings import Settings
+from jobs.values import Job
 from storage.bus import Errands
 
 log = logging.getLogger(__name__)
 
 LOOK = "safelight.look"  # the task's name; its id is the id of the job that rang
+DELIVER = "safelight.deliver"  # the courier's, and the queue it listens to
+COURIER = "courier"
 
 _PLAIN = Exchange("", type="direct")  # the default exchange: a message goes straight to the list it names
 
@@ -59,12 +62,16 @@ class Doorbell:
         self._app = app
         self._errands = errands
 
-    def ring(self, jobs: Sequence[tuple[str, str]]) -> None:
+    def ring(self, jobs: Sequence[tuple[str, str]], task: str = LOOK) -> None:
         """Ring for (job id, queue) pairs, in the background."""
         if jobs:
-            self._errands.add(lambda: self.ring_now(jobs))
+            self._errands.add(lambda: self.ring_now(jobs, task))
 
-    def ring_now(self, jobs: Sequence[tuple[str, str]]) -> None:
+    def ring_courier(self, changed: Iterable[Job | None]) -> None:
+        """Ring for changed jobs that have a webhook: there may be something to deliver."""
+        self.ring([(job.id, COURIER) for job in changed if job and job.webhook], DELIVER)
+
+    def ring_now(self, jobs: Sequence[tuple[str, str]], task: str = LOOK) -> None:
         """Ring and wait for the broker's answer; many in one round trip.
 
         Raises:
@@ -72,10 +79,10 @@ class Doorbell:
         """
         with self._app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
             for job_id, queue in jobs:
-                self._publish(producer, job_id, queue)
+                self._publish(producer, task, job_id, queue)
 
-    def _publish(self, producer: Any, job_id: str, queue: str) -> None:
-        message = self._app.amqp.create_task_message(job_id, LOOK, args=(), kwargs={}, ignore_result=True)
+    def _publish(self, producer: Any, task: str, job_id: str, queue: str) -> None:
+        message = self._app.amqp.create_task_message(job_id, task, args=(), kwargs={}, ignore_result=True)
         producer.publish(
             message.body,
             exchange="",

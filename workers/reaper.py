@@ -1,6 +1,6 @@
 """The reaper: looks, every second, for what nobody looks after. Expired leases, jobs that wait in silence,
-deadlines, bytes that no job lists. Any number may run, one leads; and should two ever believe that they do, each
-thing they do is guarded by itself."""
+deadlines, webhooks that are due, bytes that no job lists. Any number may run, one leads; and should two ever
+believe that they do, each thing they do is guarded by itself."""
 
 import logging
 import os
@@ -19,12 +19,13 @@ from jobs.values import Job
 from storage.artifacts import SHELVES, ArtifactStore
 from storage.bus import BROKER_FAULTS, Bus, Errands, connect
 from storage.claims import Claims
+from storage.deliveries import Deliveries
 from storage.engine import Database
 from storage.feed import trim_feed
 from storage.jobs import JobStore
 from storage.leadership import Leadership
 from workers.narrator import Narrator
-from workers.queue import Doorbell, build_celery
+from workers.queue import COURIER, DELIVER, Doorbell, build_celery
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Reaper:
         self._database = Database(settings.database)
         self._claims = Claims(self._database)
         self._jobs = JobStore(self._database)
+        self._deliveries = Deliveries(self._database)
         self._artifacts = ArtifactStore(settings.artifacts_folder)
         self._errands = Errands("errands")
         self._bus = Bus(settings.broker_url, self._errands)
@@ -59,7 +61,8 @@ class Reaper:
         """Every duty once, by whoever leads; the others stand by."""
         if not self._leads():
             return
-        for duty in (self.lose_expired, self.expire_overdue, self.ring_for_silent, self._keep_house):
+        watch = (self.lose_expired, self.expire_overdue, self.ring_for_silent, self.ring_for_deliveries)
+        for duty in (*watch, self._keep_house):
             self._do(duty)
 
     def lose_expired(self) -> None:
@@ -80,6 +83,13 @@ class Reaper:
             silent = self._claims.claimable(queue, _RING_MOST)[waiting:]
             if silent:
                 self._doorbell.ring_now([(job_id, queue) for job_id in silent])
+
+    def ring_for_deliveries(self) -> None:
+        """The same for webhooks: those whose next try is due, and those whose bell was lost."""
+        waiting = int(self._broker.llen(COURIER))
+        due = self._deliveries.due(_RING_MOST)[waiting:] if waiting < _RING_MOST else []
+        if due:
+            self._doorbell.ring_now([(delivery_id, COURIER) for delivery_id in due], DELIVER)
 
     def sweep_artifacts(self, shelf: int, grace_s: float = _ORPHAN_GRACE_S) -> int:
         """Delete bytes of one shelf that no job lists and nobody touched for a while; says how many."""
@@ -104,6 +114,7 @@ class Reaper:
         trim_feed(self._database)
         if self._settings.retention_s:
             self._claims.retire(self._settings.retention_s)
+        self._deliveries.retire(self._settings.webhook_retention_s)
         self.sweep_artifacts(self._shelf)
         self._shelf = (self._shelf + 1) % SHELVES
 
@@ -117,6 +128,7 @@ class Reaper:
     def _told(self, changed: list[Job]) -> list[Job]:
         if changed:
             self._bus.changed()
+            self._doorbell.ring_courier(changed)
         return changed
 
     def _do(self, duty: Callable[[], None]) -> None:

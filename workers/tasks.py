@@ -1,4 +1,4 @@
-"""The one Celery task, thin: a message says "look", SQL says at what. Also what Celery's own revoke means."""
+"""The Celery tasks, thin: a message says "look", SQL says at what. Also what Celery's own revoke means."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,15 +6,23 @@ from typing import Any
 from celery import Celery
 from celery.worker.control import Panel
 
-from workers.queue import LOOK
+from workers.queue import DELIVER, LOOK
 
 
 def define_look(app: Celery, look: Callable[[str], int]) -> None:
-    """Define the task. It sends no events: workers.narrator tells Flower about jobs, not messages."""
+    """The workers' task. It sends no events: workers.narrator tells Flower about jobs, not messages."""
 
     @app.task(name=LOOK, bind=True, send_events=False, ignore_result=True, acks_late=False)  # type: ignore[untyped-decorator]
     def run_look(task: Any, *_args: Any, **_kwargs: Any) -> None:
         look((task.request.delivery_info or {}).get("routing_key") or "default")
+
+
+def define_deliver(app: Celery, deliver: Callable[[], None]) -> None:
+    """The courier's task. It sends no events either: which delivery it will find nobody knows beforehand."""
+
+    @app.task(name=DELIVER, send_events=False, ignore_result=True, acks_late=False)  # type: ignore[untyped-decorator]
+    def run_deliver(*_args: Any, **_kwargs: Any) -> None:
+        deliver()
 
 
 def answer_revoke(cancel: Callable[[str], None]) -> None:

@@ -26,7 +26,9 @@ export class Composer {
 
   get model() {
     const { models } = this.page;
-    return models.find((one) => one.name === this.draft.model) ?? models.find((one) => one.default) ?? models[0] ?? null;
+    return (
+      models.find((one) => one.name === this.draft.model) ?? models.find((one) => one.default) ?? models[0] ?? null
+    );
   }
 
   get fields() {
@@ -60,7 +62,8 @@ export class Composer {
   /** Submit this prompt with the present settings. */
   async send(prompt = this.draft.prompt) {
     if (this.busy || !this.model) return;
-    if (this.fields.prompt?.required && !prompt.trim()) return this.#refuse("Say in a few words what the picture shows.");
+    if (this.fields.prompt?.required && !prompt.trim())
+      return this.#refuse("Say in a few words what the picture shows.");
     this.#change({ prompt });
     this.busy = true;
     this.#refuse("");
@@ -84,19 +87,31 @@ export class Composer {
     const { draft, model } = this;
     if (!model) return html`<p class="about">No model is in the catalog.</p>`;
     const { prompt, front, more } = this.fields;
-    return html`<form class="composer" aria-label="New picture" @submit=${this.#onSubmit} @keydown=${this.#onKey} novalidate>
-      ${this.page.models.length > 1 ? this.#chooser() : nothing}
-      ${prompt ? this.#prompt(prompt) : nothing}
+    return html`<form
+      class="composer"
+      aria-label="New picture"
+      @submit=${this.#onSubmit}
+      @keydown=${this.#onKey}
+      novalidate
+    >
+      ${prompt ? this.#prompt(prompt) : nothing} ${this.page.models.length > 1 ? this.#chooser() : nothing}
       <div class="front">${front.map((one) => this.#control(one))}</div>
-      ${more.length
-        ? html`<details class="more" ?open=${more.some(({ name }) => this.#faults.has(name))}>
-            <summary>${icons.chevron} More <span class="about">${more.map((one) => one.title.toLowerCase()).join(", ")}</span></summary>
-            ${more.map((one) => this.#control(one))}
-          </details>`
-        : nothing}
-      ${model.circuit && model.circuit !== "closed"
-        ? html`<p class="fault">This model cannot be loaded at present${model.fault ? `: ${model.fault}` : "."}</p>`
-        : nothing}
+      ${
+        more.length
+          ? html`<details class="more" ?open=${more.some(({ name }) => this.#faults.has(name))}>
+              <summary>
+                ${icons.chevron} More
+                <span class="about">${more.map((one) => one.title.toLowerCase()).join(", ")}</span>
+              </summary>
+              ${more.map((one) => this.#control(one))}
+            </details>`
+          : nothing
+      }
+      ${
+        model.circuit && model.circuit !== "closed"
+          ? html`<p class="fault">This model cannot be loaded at present${model.fault ? `: ${model.fault}` : "."}</p>`
+          : nothing
+      }
       ${this.#complaint ? html`<p class="fault" role="alert">${this.#complaint}</p>` : nothing}
       <div class="go">
         ${this.#stepper()}
@@ -124,17 +139,31 @@ export class Composer {
     const fault = this.#faults.get(name);
     return html`<div class="prompt">
       <label for="prompt">${title}</label>
-      <textarea id="prompt" rows="4" spellcheck="true" maxlength=${rule.maxLength ?? nothing}
-        placeholder=${rule.description ?? "What the picture shows"} aria-invalid=${Boolean(fault)}
-        .value=${live(this.draft.prompt)} @input=${(event) => this.#change({ prompt: event.target.value })}></textarea>
+      <textarea
+        id="prompt"
+        rows="4"
+        spellcheck="true"
+        maxlength=${rule.maxLength ?? nothing}
+        placeholder=${rule.description ?? "What the picture shows"}
+        aria-invalid=${Boolean(fault)}
+        .value=${live(this.draft.prompt)}
+        @input=${(event) => this.#change({ prompt: event.target.value })}
+      ></textarea>
       ${fault ? html`<p class="fault">${fault}</p>` : nothing}
-      ${this.examples.length
-        ? html`<ul class="chips" aria-label="Example prompts">
-            ${this.examples.map((one) => html`<li>
-              <button type="button" title=${one} @click=${() => (this.#change({ prompt: one }), this.focus())}>${one}</button>
-            </li>`)}
-          </ul>`
-        : nothing}
+      ${
+        this.examples.length
+          ? html`<ul class="chips" aria-label="Example prompts">
+              ${this.examples.map(
+                (one) =>
+                  html`<li>
+                    <button type="button" title=${one} @click=${() => (this.#change({ prompt: one }), this.focus())}>
+                      ${one}
+                    </button>
+                  </li>`,
+              )}
+            </ul>`
+          : nothing
+      }
     </div>`;
   }
 
@@ -147,9 +176,25 @@ export class Composer {
     const { variations } = this.draft;
     const by = (more) => this.#change({ variations: Math.min(MOST_VARIATIONS, Math.max(1, variations + more)) });
     return html`<div class="stepper" role="group" aria-label="Variations, each with a seed of its own">
-      <button type="button" class="quiet" aria-label="One variation less" ?disabled=${variations <= 1} @click=${() => by(-1)}>−</button>
+      <button
+        type="button"
+        class="quiet"
+        aria-label="One variation less"
+        ?disabled=${variations <= 1}
+        @click=${() => by(-1)}
+      >
+        −
+      </button>
       <output title=${counted(variations, "variation")}>${variations}<span aria-hidden="true">×</span></output>
-      <button type="button" class="quiet" aria-label="One variation more" ?disabled=${variations >= MOST_VARIATIONS} @click=${() => by(1)}>+</button>
+      <button
+        type="button"
+        class="quiet"
+        aria-label="One variation more"
+        ?disabled=${variations >= MOST_VARIATIONS}
+        @click=${() => by(1)}
+      >
+        +
+      </button>
     </div>`;
   }
 

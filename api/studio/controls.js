@@ -14,10 +14,19 @@ export function control(field, value, fault, set) {
   return html`<div class="field" data-kind=${field.kind} data-field=${field.name}>
     <div class="field-head">
       <label for=${id}>${field.title}</label>
-      ${changed && field.kind !== "seed"
-        ? html`<button type="button" class="reset" title="Back to the default"
-            aria-label="${field.title}: back to the default" @click=${() => set(undefined)}>${icons.undo}</button>`
-        : nothing}
+      ${
+        changed && field.kind !== "seed"
+          ? html`<button
+              type="button"
+              class="reset"
+              title="Back to the default"
+              aria-label="${field.title}: back to the default"
+              @click=${() => set(undefined)}
+            >
+              ${icons.undo}
+            </button>`
+          : nothing
+      }
     </div>
     ${KINDS[field.kind](field, { id, value, set, described, invalid: Boolean(fault) })}
     ${field.rule.description ? html`<p class="about" id="${id}-about">${field.rule.description}</p>` : nothing}
@@ -31,30 +40,81 @@ const KINDS = {
     const share = (shown - rule.minimum) / (rule.maximum - rule.minimum || 1);
     const take = (event) => set(Number.isNaN(event.target.valueAsNumber) ? undefined : event.target.valueAsNumber);
     return html`<div class="slider">
-      <input type="range" min=${rule.minimum} max=${rule.maximum} step=${stepOf(rule)} aria-label="${title}, slider"
-        .value=${live(String(shown))} @input=${take} ${vars({ "--share": Math.min(1, Math.max(0, share)) })} />
-      <input type="number" id=${id} min=${rule.minimum} max=${rule.maximum} step=${rule.multipleOf ?? (stepOf(rule) < 1 ? "any" : 1)}
-        .value=${live(String(shown))} @change=${take} aria-describedby=${described || nothing} aria-invalid=${invalid} />
+      <input
+        type="range"
+        min=${rule.minimum}
+        max=${rule.maximum}
+        step=${stepOf(rule)}
+        aria-label="${title}, slider"
+        .value=${live(String(shown))}
+        @input=${take}
+        ${vars({ "--share": Math.min(1, Math.max(0, share)) })}
+      />
+      <input
+        type="number"
+        id=${id}
+        min=${rule.minimum}
+        max=${rule.maximum}
+        step=${rule.multipleOf ?? (stepOf(rule) < 1 ? "any" : 1)}
+        .value=${live(String(shown))}
+        @change=${take}
+        aria-describedby=${described || nothing}
+        aria-invalid=${invalid}
+      />
     </div>`;
   },
 
-  number: ({ rule }, { id, value, set, described, invalid }) => html`<input type="number" id=${id}
-    min=${rule.minimum ?? nothing} max=${rule.maximum ?? nothing} step=${rule.type === "integer" ? 1 : "any"}
-    placeholder=${rule.default ?? "not set"} .value=${live(String(value ?? ""))}
-    @change=${(event) => set(Number.isNaN(event.target.valueAsNumber) ? undefined : event.target.valueAsNumber)}
-    aria-describedby=${described || nothing} aria-invalid=${invalid} />`,
+  number: ({ rule }, { id, value, set, described, invalid }) =>
+    html`<input
+      type="number"
+      id=${id}
+      min=${rule.minimum ?? nothing}
+      max=${rule.maximum ?? nothing}
+      step=${rule.type === "integer" ? 1 : "any"}
+      placeholder=${rule.default ?? "not set"}
+      .value=${live(String(value ?? ""))}
+      @change=${(event) => set(Number.isNaN(event.target.valueAsNumber) ? undefined : event.target.valueAsNumber)}
+      aria-describedby=${described || nothing}
+      aria-invalid=${invalid}
+    />`,
 
-  seed: (_, { id, value, set, described, invalid }) => html`<div class="seed">
-    <input type="text" id=${id} inputmode="numeric" placeholder="random" autocomplete="off" maxlength="19"
-      .value=${live(String(value ?? ""))} @change=${(event) => set(integerOf(event.target.value))}
-      aria-describedby=${described || nothing} aria-invalid=${invalid} />
-    <button type="button" class="quiet" title="Draw a seed" aria-label="Draw a seed"
-      @click=${() => set(randomSeed())}>${icons.dice}</button>
-    ${value === undefined
-      ? nothing
-      : html`<button type="button" class="quiet" title="Random again" aria-label="Random again"
-          @click=${() => set(undefined)}>${icons.cancel}</button>`}
-  </div>`,
+  seed: (_, { id, value, set, described, invalid }) =>
+    html`<div class="seed">
+      <input
+        type="text"
+        id=${id}
+        inputmode="numeric"
+        placeholder="random"
+        autocomplete="off"
+        maxlength="19"
+        .value=${live(String(value ?? ""))}
+        @change=${(event) => set(integerOf(event.target.value))}
+        aria-describedby=${described || nothing}
+        aria-invalid=${invalid}
+      />
+      <button
+        type="button"
+        class="quiet"
+        title="Draw a seed"
+        aria-label="Draw a seed"
+        @click=${() => set(randomSeed())}
+      >
+        ${icons.shuffle}
+      </button>
+      ${
+        value === undefined
+          ? nothing
+          : html`<button
+              type="button"
+              class="quiet"
+              title="Random again"
+              aria-label="Random again"
+              @click=${() => set(undefined)}
+            >
+              ${icons.cancel}
+            </button>`
+      }
+    </div>`,
 
   choice: ({ rule, required }, { id, value, set, described, invalid }) => {
     const chosen = value ?? rule.default;
@@ -66,22 +126,48 @@ const KINDS = {
     </select>`;
   },
 
-  switch: ({ rule }, { id, value, set, described }) => html`<input type="checkbox" role="switch" id=${id}
-    .checked=${live(Boolean(value ?? rule.default))} @change=${(event) => set(event.target.checked)}
-    aria-describedby=${described || nothing} />`,
+  switch: ({ rule }, { id, value, set, described }) =>
+    html`<input
+      type="checkbox"
+      role="switch"
+      id=${id}
+      .checked=${live(Boolean(value ?? rule.default))}
+      @change=${(event) => set(event.target.checked)}
+      aria-describedby=${described || nothing}
+    />`,
 
-  text: ({ rule }, { id, value, set, described, invalid }) => html`<textarea id=${id} rows="2"
-    maxlength=${rule.maxLength ?? nothing} .value=${live(value ?? rule.default ?? "")}
-    @input=${(event) => set(event.target.value)} aria-describedby=${described || nothing}
-    aria-invalid=${invalid}></textarea>`,
+  text: ({ rule }, { id, value, set, described, invalid }) =>
+    html`<textarea
+      id=${id}
+      rows="2"
+      maxlength=${rule.maxLength ?? nothing}
+      .value=${live(value ?? rule.default ?? "")}
+      @input=${(event) => set(event.target.value)}
+      aria-describedby=${described || nothing}
+      aria-invalid=${invalid}
+    ></textarea>`,
 
-  line: ({ rule }, { id, value, set, described, invalid }) => html`<input type="text" id=${id}
-    maxlength=${rule.maxLength ?? nothing} .value=${live(value ?? rule.default ?? "")}
-    @input=${(event) => set(event.target.value)} aria-describedby=${described || nothing} aria-invalid=${invalid} />`,
+  line: ({ rule }, { id, value, set, described, invalid }) =>
+    html`<input
+      type="text"
+      id=${id}
+      maxlength=${rule.maxLength ?? nothing}
+      .value=${live(value ?? rule.default ?? "")}
+      @input=${(event) => set(event.target.value)}
+      aria-describedby=${described || nothing}
+      aria-invalid=${invalid}
+    />`,
 
-  json: (_, { id, value, set, described, invalid }) => html`<textarea id=${id} rows="2" placeholder="JSON"
-    .value=${live(value === undefined ? "" : JSON.stringify(value))} @change=${(event) => set(jsonOf(event.target.value))}
-    aria-describedby=${described || nothing} aria-invalid=${invalid}></textarea>`,
+  json: (_, { id, value, set, described, invalid }) =>
+    html`<textarea
+      id=${id}
+      rows="2"
+      placeholder="JSON"
+      .value=${live(value === undefined ? "" : JSON.stringify(value))}
+      @change=${(event) => set(jsonOf(event.target.value))}
+      aria-describedby=${described || nothing}
+      aria-invalid=${invalid}
+    ></textarea>`,
 };
 
 function jsonOf(text) {

@@ -30,8 +30,7 @@ export class Health {
     const { connection } = this.page.client;
     return html`<div class="health" aria-label="Health of the server" role="group">
       <p class="link" data-connection=${connection}><i aria-hidden="true"></i>${CONNECTION[connection]}</p>
-      ${this.#stats ? figures(this.#stats) : nothing}
-      ${flower(this.#stats?.flower_url)}
+      ${this.#stats ? figures(this.#stats) : nothing} ${flower(this.#stats?.flower_url)}
     </div>`;
   }
 
@@ -59,14 +58,17 @@ function figures({ queues, workers, jobs_per_minute: rate, wait_s: wait, run_s: 
     ${figure("Developing", total("running"))}
     ${figure("Workers", workers, workers === 0 && "none awake", workers === 0)}
     ${figure("Jobs a minute", rate >= 10 ? Math.round(rate) : Math.round(rate * 10) / 10)}
-    ${figure("Wait p50 · p95", `${duration(wait.p50)} · ${duration(wait.p95)}`)}
-    ${figure("Run p50 · p95", `${duration(run.p50)} · ${duration(run.p95)}`)}
+    ${figure("Wait p50 / p95", `${duration(wait.p50)} / ${duration(wait.p95)}`)}
+    ${figure("Run p50 / p95", `${duration(run.p50)} / ${duration(run.p95)}`)}
     ${finished?.failed ? figure("Failed lately", finished.failed, null, true) : nothing}
   </dl>`;
 }
 
 function figure(name, value, note = null, bad = false) {
-  return html`<div ?data-bad=${bad}><dt>${name}</dt><dd>${value}${note ? html` <small>${note}</small>` : nothing}</dd></div>`;
+  return html`<div ?data-bad=${bad}>
+    <dt>${name}</dt>
+    <dd>${value}${note ? html` <small>${note}</small>` : nothing}</dd>
+  </div>`;
 }
 
 /** On a page that came over the network, an address on the server's own loopback leads nowhere. */

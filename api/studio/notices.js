@@ -42,9 +42,10 @@ export class Notices {
     this.draw();
   }
 
+  /** Drawn on the page and again inside the dialog: what is below an open dialog is neither seen nor heard. */
   template() {
     return html`<div class="unseen" role="status" aria-live="polite">${this.#spoken}</div>
-      <div class="notices" aria-hidden="true" popover="manual">
+      <div class="notices" aria-hidden="true">
         ${repeat(
           this.#shown,
           (one) => one.number,

@@ -26,6 +26,7 @@ const POLL_MOST_MS = 10_000;
 const PAGE = 50;
 const PAGE_MOST = 200;
 const AT_ONCE = 4;
+const IDS_IN_A_FRAME = 1_000;
 
 /** Whether `next` is a later truth about a job than `known`. */
 export function isLater(known, next) {
@@ -47,7 +48,11 @@ export class Safelight extends EventTarget {
   #unheard = new Set(); // unfinished jobs that this connection has not spoken of yet
   #stopgap = 0;
   #sweeping = 0;
-  #wake = () => this.#link.nudge();
+  #wake = (event) => {
+    this.#link.nudge();
+    const returned = event.type === "visibilitychange" && !document.hidden;
+    if (returned && this.#everyone.size && this.#link.open) this.#look().catch(() => {});
+  };
 
   /** @param {{url?: string, key?: string | null}} options  a key, where the server asks for one */
   constructor({ url = location.origin, key = null } = {}) {
@@ -164,7 +169,8 @@ export class Safelight extends EventTarget {
     this.#stopgap = 0;
     this.#become("live");
     this.#unheard = new Set(this.#unfinished());
-    if (this.#watchers.size) this.#link.send({ type: "subscribe", ids: [...this.#watchers.keys()] });
+    const ids = [...this.#watchers.keys()];
+    while (ids.length) this.#link.send({ type: "subscribe", ids: ids.splice(0, IDS_IN_A_FRAME) });
     if (this.#everyone.size) {
       this.#link.send({ type: "subscribe", all: true });
       this.#look().catch(() => {});
@@ -174,6 +180,7 @@ export class Safelight extends EventTarget {
 
   #heard(frame) {
     if (frame.job) this.#take(frame.job);
+    else if (frame.type === "error" && frame.id && frame.problem.status === 404) this.#forget(frame.id);
   }
 
   #lost() {
@@ -263,5 +270,7 @@ function path(id) {
 
 /** `crypto.randomUUID` is there on HTTPS and loopback only. */
 function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
 }

@@ -15,6 +15,7 @@ import { promptOf } from "./words.js";
 
 const SURE_FOR_MS = 4_000;
 const MOST_SUBMITS_AT_ONCE = 4;
+const STACKED = matchMedia("(max-width: 60rem)"); // the form above the wall, not beside it
 
 /** What the parts see of each other, and what can be done. */
 class Page {
@@ -38,7 +39,11 @@ class Page {
   }
 
   async start() {
-    addEventListener("hashchange", () => this.#follow());
+    addEventListener("hashchange", () => {
+      const before = this.route.job;
+      this.#follow();
+      this.#opened = Boolean(this.route.job) && (this.#opened || !before);
+    });
     this.client.addEventListener("connection", () => (this.store.mark(), this.draw()));
     this.client.addEventListener("page", ({ detail }) => (this.store.takePage(detail), this.draw()));
     this.client.watchAll((job, id) => this.#changed(job, id));
@@ -81,7 +86,7 @@ class Page {
     await Promise.all(Array.from({ length: Math.min(MOST_SUBMITS_AT_ONCE, jobs.length) }, work));
     if (this.route.name !== "wall") location.hash = "";
     this.notices.hear(jobs.length === 1 ? "Submitted." : `${jobs.length} jobs submitted.`);
-    document.getElementById("wall-title")?.scrollIntoView({ block: "nearest" });
+    if (STACKED.matches) document.getElementById("main").scrollIntoView();
   };
 
   cancel = (job) => this.attempt(this.client.cancel(job.id));
@@ -148,9 +153,9 @@ class Page {
   }
 
   #follow() {
+    if (location.hash === "#main") return; // the skip link's
     const [, id] = /^#job\/([\w-]+)$/.exec(location.hash) ?? [];
     const name = id ? this.route.name : location.hash === "#failed" ? "failed" : "wall";
-    this.#opened = Boolean(id) && (this.#opened || this.store.cursor !== undefined);
     if (name === "failed" && this.route.name !== "failed") this.attempt(this.failed.load());
     this.route = { name, job: id ?? null };
     if (id && !this.store.get(id)) this.#fetch(id);
@@ -199,20 +204,32 @@ class Page {
     const working = this.store.having("running").length > 0;
     return html`<header class="top">
         <a class="brand" href="#" aria-label="Safelight, the wall">
-          <span class="lamp" data-connection=${this.client.connection} ?data-working=${working} aria-hidden="true"></span>
+          <span
+            class="lamp"
+            data-connection=${this.client.connection}
+            ?data-working=${working}
+            aria-hidden="true"
+          ></span>
           <span>Safelight</span>
         </a>
         <nav aria-label="Pages">
           <a href="#" aria-current=${at("wall")}>Wall</a>
           <a href="#failed" aria-current=${at("failed")}>Failed${failures ? html` <b>${failures}</b>` : nothing}</a>
         </nav>
-        <button type="button" class="quiet theme" aria-label="Switch between dark and light" title="Dark or light"
-          @click=${() => window.safelightTheme.turn()}>${icons.theme}</button>
+        <button
+          type="button"
+          class="quiet theme"
+          aria-label="Switch between dark and light"
+          title="Dark or light"
+          @click=${() => window.safelightTheme.turn()}
+        >
+          ${icons.theme}
+        </button>
         ${this.health.template()}
       </header>
       <div class="room">
         <aside class="desk">${this.models.length ? this.composer.template() : nothing}</aside>
-        <main id="wall" tabindex="-1">${this.route.name === "failed" ? this.failed.template() : wall(this)}</main>
+        <main id="main" tabindex="-1">${this.route.name === "failed" ? this.failed.template() : wall(this)}</main>
       </div>
       ${this.viewer.template()} ${this.notices.template()}`;
   }

@@ -19,7 +19,8 @@
     const next = now === "light" ? "dark" : "light";
     put(next);
     try {
-      if (next === system) localStorage.removeItem(KEPT_AS); // back in step with the system
+      if (next === system)
+        localStorage.removeItem(KEPT_AS); // back in step with the system
       else localStorage.setItem(KEPT_AS, next);
     } catch {
       // then it holds until the page is closed

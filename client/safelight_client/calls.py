@@ -23,7 +23,7 @@ class Call:
 
     method: str
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # they hold the key
     timeout: httpx.Timeout
     params: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] | None = None

@@ -54,7 +54,7 @@ class FileSink:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        self._part = path.with_name(f".{uuid.uuid4().hex}.part")
         self._file: IO[bytes] | None = None
 
     def start(self) -> None:

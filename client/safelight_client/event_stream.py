@@ -32,8 +32,9 @@ class EventDecoder:
 
     def feed(self, piece: bytes) -> list[Event]:
         """The events that these bytes complete."""
-        *lines, self._rest = _END_OF_LINE.split(self._rest + piece)
-        if lines and self._rest == b"" and piece.endswith(b"\r"):  # LF may follow: wait for it
+        received = self._rest + piece
+        *lines, self._rest = _END_OF_LINE.split(received)
+        if received.endswith(b"\r"):  # LF may follow: wait for it
             self._rest = lines.pop() + b"\r"
         return [event for line in lines if (event := self._read(line.decode("utf-8", "replace")))]
 

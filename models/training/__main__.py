@@ -15,6 +15,7 @@ from models.training.classifier import train_classifier
 from models.training.contact_sheet import draw_sheet
 from models.training.denoiser import train_denoiser
 from models.training.export import export_pipeline, open_pipeline
+from models.training.preview import fit_preview
 from models.training.text import train_text_encoder
 from models.training.tokens import train_tokenizer
 from models.training.workspace import CONTACT_SHEET, WEIGHTS, find_workspace
@@ -29,6 +30,7 @@ def draw_albums(workspace: Path) -> None:
 
 def ship(workspace: Path) -> None:
     export_pipeline(workspace, WEIGHTS)
+    fit_preview(WEIGHTS)
     judge.main()
     write_card(WEIGHTS, judge.REPORT)
     draw_sheet(open_pipeline(WEIGHTS), CONTACT_SHEET)

@@ -1,0 +1,41 @@
+"""How deep each queue is, and how long what waits longest has waited. Reads two small indexes, of queued and of
+running jobs: finished ones cost nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import func, literal_column, select
+
+from storage.engine import Database
+from storage.tables import JOBS
+
+# As literals: with a bound parameter a planner may not see that the partial indexes answer these.
+_QUEUED = JOBS.c.status == literal_column("'queued'")
+_RUNNING = JOBS.c.status == literal_column("'running'")
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """One queue. `oldest_s`: since when the job that waits longest could have been claimed; None when none could."""
+
+    queued: int = 0
+    running: int = 0
+    oldest_s: float | None = None
+
+
+def read_depths(database: Database) -> Mapping[str, Depth]:
+    """By queue; a queue in which nothing is queued or runs is left out. Raises: StoreUnavailable."""
+    queued = select(JOBS.c.queue, func.count(), func.min(JOBS.c.run_after)).where(_QUEUED).group_by(JOBS.c.queue)
+    running = select(JOBS.c.queue, func.count()).where(_RUNNING).group_by(JOBS.c.queue)
+    with database.reading() as connection:
+        now = database.now(connection)
+        depths = {queue: Depth(number, 0, _age_s(since, now)) for queue, number, since in connection.execute(queued)}
+        for queue, number in connection.execute(running):
+            depths[queue] = replace(depths.get(queue, Depth()), running=number)
+    return depths
+
+
+def _age_s(since: datetime, now: datetime) -> float | None:
+    """None for what may only be claimed later: it waits for its back-off, not for a worker."""
+    return (now - since).total_seconds() if since <= now else None

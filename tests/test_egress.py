@@ -1,0 +1,353 @@
+"""Calls to addresses that a client named: which may be called, and what a call may cost us."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from egress.addresses import Networks, check_url, is_allowed
+from egress.calls import Caller, CallFailed, Forbidden
+from tests.receivers import CERTIFICATE, Receiver, raw_receiver
+from tests.servers import free_port
+
+LOOPBACK: Networks = (ip_network("127.0.0.0/8"),)
+HEADERS = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+def always(*addresses: str) -> Callable[[str, int], Sequence[str]]:
+    """A resolver that knows one answer."""
+    return lambda _host, _port: addresses
+
+
+def post(url: str, *, caller: Caller | None = None, timeout_s: float = 10.0, body: bytes = b"{}") -> int:
+    return (caller or Caller(LOOPBACK)).post(url, body, HEADERS, timeout_s)
+
+
+FORBIDDEN = [
+    "127.0.0.1",
+    "127.255.255.254",
+    "0.0.0.0",
+    "0.1.2.3",
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "100.64.0.1",
+    "100.100.100.200",
+    "169.254.169.254",
+    "168.63.129.16",
+    "192.0.0.192",
+    "192.0.2.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
+    "64:ff9b::10.0.0.1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::1",
+    "2002:7f00:1::",
+    "2001:0:5ef5:79fd::1",
+    "2001:db8::1",
+    "100::1",
+    "fe80::1",
+    "fec0::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "ff02::1",
+]
+ALLOWED = ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::1.1.1.1"]
+
+
+@pytest.mark.parametrize("address", FORBIDDEN)
+def test_an_address_that_is_not_public_is_never_called(address: str) -> None:
+    assert not is_allowed(ip_address(address))
+    with pytest.raises(Forbidden):
+        post("http://hooks.example/", caller=Caller(resolve=always(address)))
+
+
+@pytest.mark.parametrize("address", ALLOWED)
+def test_a_public_address_may_be_called(address: str) -> None:
+    assert is_allowed(ip_address(address))
+
+
+def test_what_the_operator_allows_may_be_called_however_it_is_written() -> None:
+    for address in ("10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::10.1.2.3", "fd00::7"):
+        assert is_allowed(ip_address(address), (ip_network("10.1.0.0/16"), ip_network("fd00::/64")))
+    assert not is_allowed(ip_address("10.2.0.1"), (ip_network("10.1.0.0/16"),))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "http://127.0.0.1:6379",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[::ffff:7f00:1]:80/",
+        "http://0.0.0.0/",
+        "http://10.0.0.1",
+        "http://2130706433/",
+        "http://0177.0.0.1/",
+        "http://0x7f000001/",
+        "http://0x7f.1/",
+        "http://127.1/",
+        "http://127.0.0.1./",
+        "http://１２７.0.0.1/",
+        "http://[fe80::1%25eth0]/",
+        "http://[::1]x/",
+        "http://x[2606:4700::1]/",
+        "http://[::1/",
+        "ftp://example.com/",
+        "example.com/hook",
+        "http:///hook",
+        "https://",
+        "http://user:password@example.com/",
+        "http://user@example.com/",
+        "http://example.com\\@127.0.0.1/",
+        "http://example.com:0/",
+        "http://example.com:65536/",
+        "http://example.com:x/",
+        "http://exa mple.com/",
+        "http://example.com/\r\nHost: evil",
+        "http://münchen.example/",
+        "http://a..b/",
+        "http://-a.example/",
+        "http://" + "a." * 130 + "example/",
+        "https://example.com/" + "a" * 2_000,
+    ],
+)
+def test_a_url_that_could_never_be_called_is_refused_before_anybody_asks_a_resolver(url: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com",
+        "http://example.com:8080/hook?token=a%20b&x=[1]#part",
+        "HTTPS://Hooks.Example.COM./x",
+        "http://1.1.1.1:8000/",
+        "http://[2606:4700:4700::1111]:8443/",
+        "https://1.2.3.example/",
+        "https://under_score.xn--mnchen-3ya.example/",
+        "https://example.com/" + "a" * 1_980,
+    ],
+)
+def test_a_url_of_a_public_address_or_of_any_name_is_accepted(url: str) -> None:
+    check_url(url)
+
+
+def test_a_loopback_url_is_accepted_where_the_operator_allows_it() -> None:
+    check_url("http://127.0.0.1:8000/", LOOPBACK)
+    check_url("http://[::ffff:127.0.0.1]:8000/", LOOPBACK)
+
+
+def test_a_call_arrives_as_it_was_made(receiver: Receiver) -> None:
+    caller = Caller(LOOPBACK, always("127.0.0.1"))
+    status = caller.post(f"http://hooks.example:{receiver.port}/a;b?c=d#e", b"{}", {"X-One": "1"}, 10.0)
+    assert status == 204
+    (request,) = receiver.received
+    assert (request.path, request.body) == ("/a;b?c=d", b"{}")
+    assert (request.headers["host"], request.headers["x-one"]) == (f"hooks.example:{receiver.port}", "1")
+
+
+def test_a_name_with_one_address_that_is_forbidden_is_not_called_at_all(receiver: Receiver) -> None:
+    """Whoever answers with a public and a private address hopes that the second is tried after the first."""
+    for addresses in (("127.0.0.1", "10.0.0.1"), ("10.0.0.1", "127.0.0.1")):
+        with pytest.raises(Forbidden, match=r"10\.0\.0\.1"):
+            post(f"http://hooks.example:{receiver.port}/", caller=Caller(LOOPBACK, always(*addresses)))
+    assert receiver.received == []
+
+
+def test_a_name_that_resolves_to_this_machine_is_not_called(receiver: Receiver) -> None:
+    """With the system's own resolver."""
+    with pytest.raises(Forbidden):
+        post(f"http://localhost:{receiver.port}/", caller=Caller())
+    assert receiver.received == []
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_connected_to(receiver: Receiver) -> None:
+    """DNS rebinding: a name that is public when it is checked, and private at every later look. Where the call
+    went is seen by the address it reached: the allowed one, and nothing asked a second time."""
+    asked: list[str] = []
+
+    def rebinding(host: str, _port: int) -> Sequence[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["127.0.0.2"]
+
+    only_the_first = (ip_network("127.0.0.1/32"),)
+    caller = Caller(only_the_first, rebinding)
+    assert post(f"http://hooks.example:{receiver.port}/", caller=caller) == 204
+    assert asked == ["hooks.example"]
+    with pytest.raises(Forbidden, match=r"127\.0\.0\.2"):  # the next call asks anew, and checks anew
+        post(f"http://hooks.example:{receiver.port}/", caller=caller)
+    assert len(receiver.received) == 1
+
+
+def test_when_one_address_does_not_answer_the_next_is_tried(receiver: Receiver) -> None:
+    caller = Caller((ip_network("127.0.0.0/8"), ip_network("::1/128")), always("::1", "127.0.0.1"))
+    assert post(f"http://hooks.example:{receiver.port}/", caller=caller) == 204
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(receiver: Receiver) -> None:
+    with Receiver((302, {"Location": receiver.url})) as first:
+        assert post(first.url) == 302
+    assert receiver.received == []
+
+
+def test_a_proxy_of_the_environment_is_not_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    assert post(receiver.url) == 204
+
+
+def test_a_certificate_must_be_of_the_name_although_the_address_is_what_was_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with Receiver(tls=True) as receiver:
+        caller = Caller(LOOPBACK, always("127.0.0.1"))
+        assert post(f"https://hooks.example:{receiver.port}/", caller=caller) == 204
+        with pytest.raises(CallFailed, match="other\\.example"):
+            post(f"https://other.example:{receiver.port}/", caller=caller)
+        assert [request.headers["host"] for request in receiver.received] == [f"hooks.example:{receiver.port}"]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
+    with Receiver(tls=True) as receiver:
+        with pytest.raises(CallFailed, match="certificate verify failed"):
+            post(f"https://hooks.example:{receiver.port}/", caller=Caller(LOOPBACK, always("127.0.0.1")))
+        assert receiver.received == []
+
+
+def took(call: Callable[[], object]) -> float:
+    started = time.monotonic()
+    with pytest.raises(CallFailed, match="no answer within 1 s"):
+        call()
+    return time.monotonic() - started
+
+
+def trickle_headers(connection: socket.socket, over: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while not over.wait(0.1):
+        connection.sendall(b"x: y\r\n")
+
+
+def keep_silent(_connection: socket.socket, over: threading.Event) -> None:
+    over.wait()
+
+
+def wait_ever_on(connection: socket.socket, over: threading.Event) -> None:
+    while not over.wait(0.1):
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+
+
+@pytest.mark.parametrize("talk", [trickle_headers, keep_silent, wait_ever_on])
+def test_a_receiver_that_never_comes_to_an_answer_is_cut_off(
+    talk: Callable[[socket.socket, threading.Event], None],
+) -> None:
+    with raw_receiver(talk) as (url, heard):
+        assert 0.9 < took(lambda: post(url, timeout_s=1.0)) < 5
+        assert heard[0].startswith(b"POST /hook HTTP/1.1\r\n")
+
+
+def test_a_receiver_that_does_not_read_is_cut_off() -> None:
+    def read_nothing(_connection: socket.socket, over: threading.Event) -> None:
+        over.wait()
+
+    with raw_receiver(read_nothing) as (url, _):
+        assert 0.9 < took(lambda: post(url, timeout_s=1.0, body=b"x" * 50_000_000)) < 5
+
+
+def test_a_receiver_that_never_shakes_hands_is_cut_off() -> None:
+    with raw_receiver(keep_silent) as (url, _):
+        assert 0.9 < took(lambda: post(url.replace("http:", "https:"), timeout_s=1.0)) < 5
+
+
+def test_a_resolver_that_hangs_is_not_waited_for() -> None:
+    over = threading.Event()
+
+    def hang(_host: str, _port: int) -> Sequence[str]:
+        over.wait(60)
+        return []
+
+    assert 0.9 < took(lambda: post("http://hooks.example/", caller=Caller(LOOPBACK, hang), timeout_s=1.0)) < 5
+    over.set()
+
+
+def test_of_an_endless_answer_little_is_read() -> None:
+    sent = [0]
+
+    def flood(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        piece = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+        while not over.is_set():
+            connection.sendall(piece)
+            sent[0] += len(piece)
+
+    with raw_receiver(flood) as (url, _):
+        started = time.monotonic()
+        assert post(url, timeout_s=30.0) == 200
+        assert time.monotonic() - started < 15
+    assert sent[0] < 20_000_000, "the kernel's buffers, not an endless stream"
+
+
+def test_headers_without_end_are_cut_off() -> None:
+    def flood(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        while not over.is_set():
+            connection.sendall(b"x: " + b"y" * 10_000 + b"\r\n")
+
+    with raw_receiver(flood) as (url, _), pytest.raises(CallFailed, match="RemoteProtocolError"):
+        post(url, timeout_s=30.0)
+
+
+def test_a_body_that_dribbles_does_not_undo_the_status_that_came_before_it() -> None:
+    def dribble(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not over.wait(0.1):
+            connection.sendall(b"x")
+
+    with raw_receiver(dribble) as (url, _):
+        started = time.monotonic()
+        assert post(url, timeout_s=1.0) == 200
+        assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH\r\n", b"-ERR wrong command\r\n", b"\x00\xff" * 100])
+def test_whatever_is_not_http_is_a_failed_call(said: bytes) -> None:
+    def talk(connection: socket.socket, _over: threading.Event) -> None:
+        connection.sendall(said)
+
+    with raw_receiver(talk) as (url, _), pytest.raises(CallFailed):
+        post(url)
+
+
+def test_a_port_where_nobody_listens_is_a_failed_call() -> None:
+    with pytest.raises(CallFailed, match="refused"):
+        post(f"http://127.0.0.1:{free_port()}/")
+
+
+def test_a_name_that_does_not_exist_is_a_failed_call() -> None:
+    def unknown(_host: str, _port: int) -> Sequence[str]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    for caller in (Caller(LOOPBACK, unknown), Caller(LOOPBACK, always())):
+        with pytest.raises(CallFailed):
+            post("http://hooks.example/", caller=caller)

@@ -1,0 +1,68 @@
+"""The composition root of the courier: Celery for light work, which waits for others more than it computes. Never
+imports torch. So far it delivers webhooks."""
+
+import logging
+import os
+import socket
+import threading
+import time
+
+from celery.signals import worker_shutting_down
+
+from config.settings import Settings
+from jobs.errors import StoreUnavailable
+from storage.engine import Database
+from workers.delivery import Dispatch
+from workers.pool import WakingThreads
+from workers.queue import COURIER, build_celery
+from workers.tasks import define_deliver
+
+log = logging.getLogger(__name__)
+
+
+def run_courier(settings: Settings) -> None:
+    """Carry until told to stop."""
+    Courier(settings).run()
+
+
+class Courier:
+    """One courier process: a pool of threads at one Celery queue."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._dispatch = Dispatch(settings, Database(settings.database))
+        self._draining = threading.Event()
+        self._app = build_celery(settings, [COURIER])
+        define_deliver(self._app, self._deliver)
+
+    def run(self) -> None:
+        worker_shutting_down.connect(self._drain, weak=False)
+        self._app.Worker(
+            hostname=f"courier@{socket.gethostname()}-{os.getpid()}",
+            pool=WakingThreads,
+            concurrency=self._settings.courier_threads,
+            queues=[COURIER],
+            loglevel="WARNING",
+            without_gossip=True,
+            without_mingle=True,
+            task_events=True,
+        ).start()
+
+    def _deliver(self) -> None:
+        if self._draining.is_set():
+            return
+        try:
+            self._dispatch.deliver_next()
+        except StoreUnavailable as fault:
+            log.warning("not delivered or not written down, the reaper will ring again: %s", fault)
+
+    def _drain(self, **_: object) -> None:
+        """Told to stop: begin nothing more, and leave at the end of the grace what is still under way. Its lease
+        runs out, and another courier tries it again."""
+        self._draining.set()
+        threading.Thread(target=self._leave_late, name="drain", daemon=True).start()
+
+    def _leave_late(self) -> None:
+        time.sleep(self._settings.drain_grace_s)
+        log.warning("a receiver outlasts the grace: this process ends")
+        os._exit(0)
