@@ -20,8 +20,10 @@ router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"], responses={404: {
 @router.api_route("/{key}", methods=["GET", "HEAD"], response_class=FileResponse)
 async def get_artifact(key: str, context: Ctx, if_none_match: Annotated[str | None, Header()] = None) -> Response:
     """Served while some job lists it."""
-    path = context.artifacts.find(key)
-    if path is None or not await asyncio.to_thread(context.store.lists_artifact, key, TENANT):
+    known = context.artifacts.find(key) is not None
+    listed = known and await asyncio.to_thread(context.store.lists_artifact, key, TENANT)
+    path = context.artifacts.find(key) if listed else None  # looked up last: a sweep may just have moved it
+    if path is None:
         return problem(HTTPStatus.NOT_FOUND, "There is no such artifact.")
     digest, _, extension = key.partition(".")
     headers = {

@@ -191,7 +191,7 @@ def _references(channel: str, messages: list[str]) -> list[Document]:
 
 
 def _schemas() -> Document:
-    models = [*_HEARD.values(), *_SAID.values(), *_CALLED.values(), JobRequest]
+    models: list[type[BaseModel]] = [*_HEARD.values(), *_SAID.values(), *_CALLED.values(), JobRequest]
     _, made = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )

@@ -78,7 +78,7 @@ class Forecast:
     def _forecast(self, backlog: Mapping[str, Backlog]) -> dict[str, Place]:
         workers = self._hearing.workers()
         for word in workers:
-            self._paces.update({model: (pace[0], pace[1]) for model, pace in word.get("paces", {}).items()})
+            self._paces.update({model: (pace[0], pace[1], pace[2]) for model, pace in word.get("paces", {}).items()})
         places: dict[str, Place] = {}
         for queue, jobs in backlog.items():
             crew = [word["worker"] for word in workers if queue in word["queues"]]
@@ -89,7 +89,7 @@ class Forecast:
     def _with_progress(self, job: Running) -> Running:
         progress = self._hearing.progress_of(job.job_id)
         fraction = progress.fraction if progress else 0.0
-        return Running(job.job_id, job.model, job.work, job.worker, job.elapsed_s, fraction)
+        return Running(job.job_id, job.model, job.work, job.steps, job.worker, job.elapsed_s, fraction)
 
     def _tell(self, places: dict[str, Place]) -> None:
         """Whoever moved up near the head of the queue is worth a frame, now and then."""

@@ -1,6 +1,7 @@
 """/v1/jobs/retry and /v1/jobs/purge: mend many jobs at once, chosen by a filter."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, get_args
@@ -14,10 +15,13 @@ from api.context import TENANT, Context, Ctx
 from api.documents import MendedDocument, ProblemDocument
 from api.paging import decode_cursor, encode_cursor, parse_since
 from api.requests import check_fields
-from jobs.errors import FieldFault, InvalidInput
+from jobs.errors import FieldFault, InvalidInput, StoreUnavailable
 from jobs.identity import parse_job_id
 from jobs.values import Job, Status
 from storage.mending import Batch, Choice, Mending
+from storage.orphans import Orphans
+
+log = logging.getLogger(__name__)
 
 _BATCH = 200  # jobs a transaction: it must not keep other writers waiting for long
 _IDS_MOST = 1_000
@@ -79,7 +83,7 @@ async def purge_jobs(request: Request, context: Ctx) -> Response:
     """Forget finished jobs and the artifacts that only they list, oldest first."""
     wanted = check_fields(PurgeRequest, await read_object(request), "The choice of jobs is not valid.")
     choice = _choice(wanted, wanted.status, get_args(Finished))
-    return await _mend(context, wanted, choice, Mending(context.database).purge, _tell)
+    return await _mend(context, wanted, choice, lambda *step: _purge(context, *step), _tell)
 
 
 async def _mend(context: Context, wanted: MendRequest, choice: Choice, step: Step, tell: Tell) -> Response:
@@ -125,6 +129,17 @@ def _ids(texts: Sequence[str]) -> list[str]:
     if faults:
         raise InvalidInput("The choice of jobs is not valid.", faults)
     return [job_id for job_id in parsed if job_id]
+
+
+def _purge(context: Context, choice: Choice, after: str, limit: int) -> Batch:
+    """And set aside what nobody lists any more: the sweep would find it, but hours later."""
+    batch = Mending(context.database).purge(choice, after, limit)
+    try:
+        keys = {output.key for job in batch.jobs for output in job.outputs}
+        Orphans(context.store, context.artifacts).set_aside(keys)
+    except (StoreUnavailable, OSError) as fault:
+        log.warning("bytes of purged jobs wait for the sweep: %s", fault)
+    return batch
 
 
 def _ring(context: Context, jobs: Sequence[Job]) -> None:

@@ -4,8 +4,8 @@ served, under a policy that lets a browser run nothing else and ask nobody else.
 import re
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import FileResponse, Response
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
 from starlette.datastructures import Headers
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
@@ -15,18 +15,16 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "no-cache"  # keep it, but ask each time whether it is still the same: 304 costs nothing
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
-router = APIRouter(include_in_schema=False)
-
 
 def install(app: FastAPI) -> None:
     """Serve the Studio from this app."""
-    app.include_router(router)
-    app.mount("/studio", _StudioFiles(directory=_FILES), name="studio")
+    files = _StudioFiles(directory=_FILES)
 
+    async def show_studio(request: Request) -> Response:
+        return await files.get_response("index.html", request.scope)
 
-@router.api_route("/", methods=["GET", "HEAD"])
-async def show_studio(request: Request) -> Response:
-    return FileResponse(_FILES / "index.html", headers=_headers(request.headers, _ASK_FIRST))
+    app.add_route("/", show_studio, include_in_schema=False)  # GET and HEAD
+    app.mount("/studio", files, name="studio")
 
 
 class _StudioFiles(StaticFiles):

@@ -21,7 +21,7 @@ async def show_stats(context: Ctx) -> Response:
     """The queues now, and what happened in the last minutes. Waits, runs and finished jobs are those of the whole
     installation, as this process saw them since it started."""
     window = context.figures.window
-    queues = await context.queues.look()
+    queues, _ = await context.queues.look()
     return JSONResponse(
         {
             "queues": [_queue(name, depth) for name, depth in sorted(queues.items())],
@@ -72,7 +72,9 @@ async def _gauges(context: Context) -> CollectorRegistry:
     broker.set(context.hearing.broker_up)
     database = Gauge("safelight_database_up", "Whether the database answers this process", registry=registry)
     try:
-        _set_queues(registry, await context.queues.look())
+        queues, deliveries = await context.queues.look()
+        _set_queues(registry, queues)
+        _set_deliveries(registry, deliveries)
         database.set(1)
     except StoreUnavailable:
         database.set(0)
@@ -93,3 +95,12 @@ def _set_queues(registry: CollectorRegistry, queues: dict[str, Depth]) -> None:
         jobs.labels(name, "running").set(found.running)
         depth.labels(name).set(found.queued)
         oldest.labels(name).set(found.oldest_s or 0.0)
+
+
+def _set_deliveries(registry: CollectorRegistry, found: Depth) -> None:
+    pending = Gauge("safelight_deliveries_pending", "Webhooks to be delivered, now or later", registry=registry)
+    pending.set(found.queued)
+    overdue = Gauge(
+        "safelight_deliveries_overdue_seconds", "How long the longest overdue webhook is due", registry=registry
+    )
+    overdue.set(found.oldest_s or 0.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jobs.values import Place
 
-Pace = tuple[float, float]  # seconds a batch takes whatever is in it, and seconds for each unit of work
+Pace = tuple[float, float, float]  # seconds for each part of a batch's measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Waiting:
     job_id: str
     model: str  # name@version
     work: float
+    steps: int
     batch_key: str | None
     units: int
 
@@ -27,9 +28,15 @@ class Running:
     job_id: str
     model: str
     work: float
+    steps: int
     worker: str
     elapsed_s: float
     fraction: float
+
+
+def measure(works: Sequence[float], steps: Sequence[int]) -> tuple[float, float, float]:
+    """What the time of a batch depends on: all its work, its denoising steps, and that it is a batch at all."""
+    return sum(works), float(max(steps)), 1.0
 
 
 def forecast(
@@ -57,7 +64,7 @@ def forecast(
         if lead.job_id in etas:
             continue
         batch = [lead, *_companions(lead, companions, etas, batch_most.get(lead.model, 1))]
-        seconds = _seconds(lead.model, sum(job.work for job in batch), paces)
+        seconds = _seconds(batch, paces)
         known = known and seconds is not None
         eta_s = clock[0] + seconds if known and seconds is not None else None
         if eta_s is not None:
@@ -77,7 +84,7 @@ def _running_places(
     places: dict[str, Place] = {}
     free_at: dict[str, float] = {}
     for worker, batch in batches.items():
-        seconds = _seconds(batch[0].model, sum(job.work for job in batch), paces)
+        seconds = _seconds(batch, paces)
         left = None if seconds is None else _left(seconds, batch[0])
         free_at[worker] = left or 0.0
         places.update((job.job_id, Place(None, left)) for job in batch)
@@ -91,9 +98,12 @@ def _left(seconds: float, job: Running) -> float:
     return max(0.0, seconds - job.elapsed_s)
 
 
-def _seconds(model: str, work: float, paces: Mapping[str, Pace]) -> float | None:
-    pace = paces.get(model)
-    return None if pace is None else pace[0] + pace[1] * work
+def _seconds(batch: Sequence[Waiting] | Sequence[Running], paces: Mapping[str, Pace]) -> float | None:
+    pace = paces.get(batch[0].model)
+    if pace is None:
+        return None
+    parts = measure([job.work for job in batch], [job.steps for job in batch])
+    return sum(seconds * part for seconds, part in zip(pace, parts, strict=True))
 
 
 def _by_batch_key(waiting: Sequence[Waiting]) -> dict[str, list[Waiting]]:

@@ -23,6 +23,7 @@ SHELVES = 256  # folders, named by the first two digits of what lies in them
 
 _KEY = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{2,5}")
 _TEMPORARY = ".part"
+_ASIDE = "aside"  # beside the shelves: what no job lists, for a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,7 @@ class ArtifactStore:
         digest = hashlib.sha256(data).hexdigest()
         stored = Stored(f"{digest}.{EXTENSIONS.get(media_type, 'bin')}", digest, len(data))
         path = self._path(stored.key)
-        if path.exists() and path.stat().st_size == len(data):
-            os.utime(path)  # young again: no sweep may take it before its row is written
+        if _renewed(path, len(data)):
             return stored
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=_TEMPORARY)
@@ -72,18 +72,36 @@ class ArtifactStore:
         """The file that holds these bytes, or None. Any text may be asked for; only keys are looked up."""
         if not _KEY.fullmatch(key):
             return None
-        path = self._path(key)
-        return path if path.is_file() else None
+        shelf = self._path(key)
+        places = (shelf, self._aside(key), shelf)  # it may be put back while we look
+        return next((path for path in places if path.is_file()), None)
+
+    def set_aside(self, key: str) -> None:
+        """Take bytes from their shelf; they are still found. Put again, they are written anew."""
+        path, aside = self._path(key), self._aside(key)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path)  # first: from here its time aside is counted
+            path.replace(aside)
+
+    def aside(self, age_s: float) -> list[Path]:
+        """What was set aside longer ago than that."""
+        return _untouched(self.folder / _ASIDE, age_s)
+
+    def put_back(self, key: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._aside(key).replace(self._path(key))
+
+    def discard(self, key: str, age_s: float) -> None:
+        """Delete what is aside, unless it came there just now."""
+        path = self._aside(key)
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - age_s:
+                path.unlink()
 
     def older_than(self, age_s: float, shelf: int) -> list[Path]:
         """Files, abandoned temporaries among them, not touched for `age_s` seconds; of one of the SHELVES."""
-        limit = time.time() - age_s
-        found = []
-        for path in (self.folder / f"{shelf:02x}").glob("*"):
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < limit:
-                    found.append(path)
-        return found
+        return _untouched(self.folder / f"{shelf:02x}", age_s)
 
     def check_writable(self) -> None:
         """Raises: OSError when nothing can be stored here."""
@@ -93,6 +111,31 @@ class ArtifactStore:
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / key
+
+    def _aside(self, key: str) -> Path:
+        return self.folder / _ASIDE / key
+
+
+def _renewed(path: Path, size: int) -> bool:
+    """Are these bytes there? Then they are young again: no sweep takes them before their row is written. If they
+    are set aside in this moment, they are not there."""
+    try:
+        if path.stat().st_size != size:
+            return False
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _untouched(folder: Path, age_s: float) -> list[Path]:
+    limit = time.time() - age_s
+    found = []
+    for path in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < limit:
+                found.append(path)
+    return found
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from storage.tables import JOBS
 
 _QUEUED = JOBS.c.status == Status.QUEUED.value
 _RUNNING = JOBS.c.status == Status.RUNNING.value
-_MODEL = (JOBS.c.id, JOBS.c.queue, JOBS.c.model, JOBS.c.model_version, JOBS.c.work)
+_MODEL = (JOBS.c.id, JOBS.c.queue, JOBS.c.model, JOBS.c.model_version, JOBS.c.work, JOBS.c.steps)
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ def read_backlog(database: Database, most: int) -> dict[str, Backlog]:
     with database.reading() as connection:
         now = database.now(connection)
         for row in connection.execute(waiting.order_by(JOBS.c.queue, JOBS.c.priority, JOBS.c.id).limit(most)):
-            job = Waiting(row.id, _model(row), row.work, row.batch_key, row.units)
+            job = Waiting(row.id, _model(row), row.work, row.steps, row.batch_key, row.units)
             queues.setdefault(row.queue, Backlog()).waiting.append(job)
         for row in connection.execute(running):
             queues.setdefault(row.queue, Backlog()).running.append(_running(row, now))
@@ -41,7 +41,7 @@ def read_backlog(database: Database, most: int) -> dict[str, Backlog]:
 
 def _running(row: Any, now: datetime) -> Running:
     elapsed_s = max(0.0, (now - row.started_at).total_seconds())
-    return Running(row.id, _model(row), row.work, row.worker, elapsed_s, 0.0)
+    return Running(row.id, _model(row), row.work, row.steps, row.worker, elapsed_s, 0.0)
 
 
 def _model(row: Any) -> str:

@@ -36,6 +36,7 @@ class Ending:
     job_id: str
     fence: int
     change: Callable[[Job, datetime], Change]
+    stored: Sequence[str] = ()  # keys of the bytes that it would publish
 
 
 class Claims:

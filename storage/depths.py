@@ -1,5 +1,5 @@
-"""How deep each queue is, and how long what waits longest has waited. Reads two small indexes, of queued and of
-running jobs: finished ones cost nothing."""
+"""How deep each queue is, and how long what waits longest has waited. Reads small indexes, of queued and running
+jobs and of pending deliveries: finished ones cost nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, literal_column, select
 
 from storage.engine import Database
-from storage.tables import JOBS
+from storage.tables import DELIVERIES, JOBS
 
 # As literals: with a bound parameter a planner may not see that the partial indexes answer these.
 _QUEUED = JOBS.c.status == literal_column("'queued'")
@@ -17,7 +17,7 @@ _RUNNING = JOBS.c.status == literal_column("'running'")
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """One queue. `oldest_s`: since when the job that waits longest could have been claimed; None when none could."""
+    """Of one queue. `oldest_s`: since when the job that waits longest could have been claimed; None when none could."""
 
     queued: int = 0
     running: int = 0
@@ -34,6 +34,16 @@ def read_depths(database: Database) -> Mapping[str, Depth]:
         for queue, number in connection.execute(running):
             depths[queue] = replace(depths.get(queue, Depth()), running=number)
     return depths
+
+
+def read_deliveries_depth(database: Database) -> Depth:
+    """The same of webhooks' deliveries: `oldest_s` since when the one that is due longest is due."""
+    pending = DELIVERIES.c.status == literal_column("'pending'")
+    query = select(func.count(), func.min(DELIVERIES.c.next_try_at)).where(pending)
+    with database.reading() as connection:
+        now = database.now(connection)
+        number, since = connection.execute(query).one()
+        return Depth(number, 0, _age_s(since, now) if since else None)
 
 
 def _age_s(since: datetime, now: datetime) -> float | None:

@@ -11,6 +11,7 @@ from jobs import lifecycle
 from jobs.identity import first_id_since
 from jobs.values import Job, Status
 from storage.changing import change_all
+from storage.deliveries import forget_deliveries
 from storage.engine import Database
 from storage.feed import append, entry_of
 from storage.rows import JOB_COLUMNS, job_of
@@ -62,7 +63,7 @@ class Mending:
         return self._mend(choice, after, limit, self._retry)
 
     def purge(self, choice: Choice, after: str, limit: int) -> Batch:
-        """Forget them, and which artifacts they listed."""
+        """Forget them, which artifacts they listed, and what was still to be said of them."""
         return self._mend(choice, after, limit, self._purge)
 
     def _mend(
@@ -91,6 +92,9 @@ class Mending:
         gone = [job_of(row) for row in connection.execute(doomed.returning(*JOB_COLUMNS))]
         if gone:
             append(connection, [entry_of(job, "delete") for job in gone])
+        for job in gone:
+            if job.webhook:
+                forget_deliveries(connection, job.id)
         return gone
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -205,6 +206,59 @@ def test_what_is_old_is_listed_shelf_by_shelf_and_what_is_young_is_not(store: Ar
 def test_a_store_that_never_stored_anything_has_nothing_old(store: ArtifactStore) -> None:
     assert old(store, 0) == set()
     assert store.find(KEY) is None
+
+
+def test_what_is_set_aside_is_still_found_and_put_back_or_discarded(store: ArtifactStore) -> None:
+    key = store.put(BYTES, "image/png").key
+    store.set_aside(key)
+    assert store.aside(500) == [], "its time aside begins now, however old it was"
+    assert read(store, key) == BYTES
+    store.put_back(key)
+    assert (store.aside(-1), read(store, key)) == ([], BYTES)
+    store.set_aside(key)
+    store.discard(key, 500)
+    assert store.find(key) is not None, "it came there just now"
+    store.discard(key, -1)
+    assert store.find(key) is None
+
+
+def test_what_is_set_aside_and_put_again_is_written_anew(store: ArtifactStore) -> None:
+    key = store.put(BYTES, "image/png").key
+    store.set_aside(key)
+    store.put(BYTES, "image/png")
+    store.discard(key, -1)
+    assert read(store, key) == BYTES
+
+
+def test_what_is_not_there_can_be_set_aside_put_back_and_discarded(store: ArtifactStore) -> None:
+    for act in (store.set_aside, store.put_back, lambda key: store.discard(key, 0)):
+        act(KEY)
+    assert store.find(KEY) is None
+
+
+def test_bytes_that_were_put_are_found_whoever_sets_them_aside_meanwhile(store: ArtifactStore) -> None:
+    """As a job stores the very bytes that another one's refused conclusion had stored."""
+    over = threading.Event()
+
+    def move() -> None:
+        while not over.is_set():
+            store.set_aside(KEY)
+
+    movers = [threading.Thread(target=move) for _ in range(2)]
+    for mover in movers:
+        mover.start()
+    found = [store.find(store.put(BYTES, "image/png").key) for _ in range(1_000)]
+    over.set()
+    for mover in movers:
+        mover.join()
+    assert all(found)
+    assert read(store, KEY) == BYTES
+
+
+def read(store: ArtifactStore, key: str) -> bytes:
+    path = store.find(key)
+    assert path is not None
+    return path.read_bytes()
 
 
 def test_a_folder_that_cannot_be_written_is_told_apart_from_one_that_can(tmp_path: Path) -> None:

@@ -83,15 +83,20 @@ def test_watching_a_finished_job_shows_it_and_ends(client: Any) -> None:
 
 def test_one_client_watches_more_jobs_than_a_pool_of_connections_would_hold(stack: RunningStack) -> None:
     async def watch_many() -> list[str]:
-        async with safelight_client.AsyncSafelight(stack.url) as client:
-            job = await client.submit("noop", prompt="x", input={"duration_s": 2.0})
+        async with safelight_client.AsyncSafelight(stack.url) as client, asyncio.timeout(120):
+            job = await client.submit("noop", prompt="x", input={"duration_s": 600, "steps": 6000})
+            watching: set[int] = set()
 
-            async def last_status() -> str:
-                return [state.status async for state in client.watch(job)][-1]
+            async def last_status(number: int) -> str:
+                async for state in client.watch(job):  # noqa: B007
+                    watching.add(number)
+                    if len(watching) == 150 and number == min(watching):
+                        await client.cancel(job)
+                return state.status
 
-            return await asyncio.gather(*(last_status() for _ in range(150)))
+            return await asyncio.gather(*map(last_status, range(150)))
 
-    assert asyncio.run(watch_many()) == ["succeeded"] * 150
+    assert asyncio.run(watch_many()) == ["canceled"] * 150
 
 
 def test_a_watch_that_is_given_up_leaves_the_client_usable(client: Any) -> None:

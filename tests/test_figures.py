@@ -12,14 +12,14 @@ from sqlalchemy import event, insert, text, update
 from api.figures import STATUS_OF_VERB, WINDOW_S, Figures, Window
 from jobs.identity import new_job_id
 from jobs.lifecycle import TRANSITIONS
-from jobs.values import FINAL, Job, Priority, Submission
+from jobs.values import FINAL, Event, Job, Priority, Submission, Webhook
 from storage.claims import Claims
-from storage.depths import Depth, read_depths
+from storage.depths import Depth, read_deliveries_depth, read_depths
 from storage.engine import Database
 from storage.feed import Entry
 from storage.jobs import JobStore
 from storage.rows import row_of
-from storage.tables import JOBS
+from storage.tables import DELIVERIES, JOBS
 
 
 class Clock:
@@ -201,6 +201,19 @@ def plans_of(database: Database, act: Any) -> list[str]:
             "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {statement}", parameters))
             for statement, parameters in seen
         ]
+
+
+def test_deliveries_that_are_due_are_counted_with_the_age_of_the_oldest(database: Database) -> None:
+    assert read_deliveries_depth(database) == Depth()
+    hook = Webhook("http://127.0.0.1:1/", (Event.COMPLETED,))
+    for job in (submit(database, webhook=hook), submit(database, webhook=hook)):
+        JobStore(database).cancel(job.id)
+    with database.writing() as connection:
+        due = database.now(connection) - timedelta(seconds=90)
+        connection.execute(update(DELIVERIES).values(next_try_at=due))
+    found = read_deliveries_depth(database)
+    assert found.queued == 2
+    assert 90 <= (found.oldest_s or 0) < 150
 
 
 @pytest.mark.parametrize("word", ["accepted", "finished", "attempts", "retries", "lost_leases", "dead_letters"])

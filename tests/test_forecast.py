@@ -1,16 +1,21 @@
 """Forecasts: the pure simulation, and positions and times of arrival over a real stack."""
 
+import random
+from dataclasses import replace
+
 import pytest
 
 from jobs.forecast import Running, Waiting, forecast
 from tests.servers import wait_until
 from tests.stacks import RunningStack
+from tests.test_mailbox import JOB
+from workers.pace import Paces
 
-PACES = {"m": (0.5, 2.0)}  # half a second a batch, two for each unit of work
+PACES = {"m": (2.0, 0.0, 0.5)}  # two seconds for each unit of work, half a second for any batch
 
 
 def waiting(*works: float, key: str | None = None) -> list[Waiting]:
-    return [Waiting(f"job-{number}", "m", work, key, 1) for number, work in enumerate(works)]
+    return [Waiting(f"job-{number}", "m", work, 1, key, 1) for number, work in enumerate(works)]
 
 
 def etas(jobs: list[Waiting], running: list[Running], workers: list[str], most: int = 1) -> list[float | None]:
@@ -32,18 +37,34 @@ def test_companions_of_one_batch_finish_together() -> None:
 
 
 def test_what_runs_is_finished_first_by_its_steps_or_else_by_the_clock() -> None:
-    half_done = Running("r", "m", 1.0, "a", 60.0, 0.5)
+    half_done = Running("r", "m", 1.0, 1, "a", 60.0, 0.5)
     assert etas(waiting(1), [half_done], ["a"]) == [1.25 + 2.5]
-    not_begun = Running("r", "m", 1.0, "a", 1.0, 0.0)
+    not_begun = Running("r", "m", 1.0, 1, "a", 1.0, 0.0)
     assert etas(waiting(1), [not_begun], ["a"]) == [1.5 + 2.5]
     assert forecast([], [half_done], ["a"], PACES, {})["r"].eta_s == 1.25
 
 
 def test_nobody_can_tell_without_workers_or_behind_a_model_never_seen() -> None:
     assert etas(waiting(1), [], []) == [None]
-    unknown = Waiting("x", "other", 1.0, None, 1)
-    places = forecast([*waiting(1), unknown, Waiting("y", "m", 1.0, None, 1)], [], ["a"], PACES, {})
+    unknown = Waiting("x", "other", 1.0, 1, None, 1)
+    places = forecast([*waiting(1), unknown, Waiting("y", "m", 1.0, 1, None, 1)], [], ["a"], PACES, {})
     assert [places[job_id].eta_s for job_id in ("job-0", "x", "y")] == [2.5, None, None]
+
+
+def test_a_worker_learns_its_pace_also_how_little_more_a_fuller_batch_costs() -> None:
+    """A batch takes a tenth of a second, twenty milliseconds a step, and one second a unit of work."""
+    paces = Paces()
+    chance = random.Random(1)
+    for _ in range(40):
+        steps, works = chance.choice((4, 8, 16)), [chance.random() for _ in range(chance.randint(1, 8))]
+        paces.note("m", [replace(JOB, work=work, steps=steps) for work in works], 0.1 + 0.02 * steps + sum(works))
+    assert paces.word()["m"] == pytest.approx((1.0, 0.02, 0.1), rel=0.2)
+
+
+def test_while_all_batches_look_alike_the_work_explains_their_time() -> None:
+    paces = Paces()
+    paces.note("m", [replace(JOB, work=2.0, steps=8)], 4.0)
+    assert paces.word()["m"] == pytest.approx((2.0, 0.0, 0.0))
 
 
 def test_queued_jobs_know_their_position_and_move_up(stack: RunningStack) -> None:

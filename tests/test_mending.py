@@ -12,8 +12,9 @@ from sqlalchemy import insert, select, text, update
 from api.documents import MendedDocument
 from jobs import lifecycle
 from jobs.identity import new_job_id
-from jobs.values import Fault, Job, Priority, Status, Submission
+from jobs.values import Event, Fault, Job, Priority, Status, Submission, Webhook
 from storage.claims import Claims, Ending
+from storage.deliveries import Deliveries
 from storage.engine import Database
 from storage.jobs import JobStore
 from storage.mending import Batch, Choice, Mending
@@ -164,6 +165,13 @@ def test_what_is_purged_is_gone_and_announced_and_nothing_unfinished_ever_is(hou
     assert house.mending.purge(choose(FAILED, Status.SUCCEEDED), "", 10) == Batch([], 0, None)
 
 
+def test_with_what_is_purged_goes_what_its_webhook_was_still_to_be_told(house: House) -> None:
+    canceled = house.ended(CANCELED, webhook=Webhook("http://127.0.0.1:1/", (Event.COMPLETED,)))
+    assert len(Deliveries(house.database).due(10)) == 1
+    assert ids(house.mending.purge(choose(CANCELED), "", 10)) == [canceled]
+    assert Deliveries(house.database).due(10) == []
+
+
 def test_the_choice_walks_an_index_however_many_other_jobs_are_finished(house: House) -> None:
     model = row_of(house.submit()) | {"status": "succeeded", "finished_at": IN_AN_HOUR}
     with house.database.writing() as connection:
@@ -215,6 +223,8 @@ def test_a_purge_by_filter_over_http_forgets_the_jobs_and_their_artifacts(
     for job_id in (*failures, done["id"]):
         assert stack.http.get(f"/v1/jobs/{job_id}").status_code == 404
     assert stack.http.get(done["outputs"][0]["url"]).status_code == 404
+    key = done["outputs"][0]["url"].rsplit("/", 1)[1]
+    assert (stack.folder / "artifacts" / "aside" / key).exists(), "its bytes go after a grace"
 
 
 def test_a_long_poll_hears_at_once_that_its_job_was_purged(stack: RunningStack, failures: list[str]) -> None:

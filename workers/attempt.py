@@ -29,6 +29,7 @@ from storage.artifacts import ArtifactStore
 from storage.bus import Bus
 from storage.circuits import Circuits
 from storage.claims import Claims, Ending
+from storage.orphans import Orphans
 from storage.previews import PreviewWriter
 from workers.lease import Lease
 from workers.narrator import Narrator
@@ -47,6 +48,7 @@ class Bench:
 
     name: str
     claims: Claims
+    orphans: Orphans
     circuits: Circuits
     artifacts: ArtifactStore
     bus: Bus
@@ -96,7 +98,7 @@ def attempt(bench: Bench, queue: str) -> int:
             conclude(bench, jobs, work, lease)
         if all(isinstance(work.results.get(job.id), list) for job in jobs):
             whole_s = time.monotonic() - began - work.load_s
-            bench.paces.note(f"{jobs[0].model}@{jobs[0].model_version}", jobs, work.run_s, whole_s)
+            bench.paces.note(f"{jobs[0].model}@{jobs[0].model_version}", jobs, whole_s)
     finally:
         bench.on_lease(None)
     return len(jobs)
@@ -189,6 +191,16 @@ def conclude(bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease) -> Non
             log.warning("job %s: the lease had passed on, the result is dropped", before.id)
         else:
             bench.narrator.ended(after, work.run_s)
+    refused = [ending for ending, after in zip(endings, concluded, strict=True) if after is None]
+    drop(bench, [key for ending in refused for key in ending.stored])
+
+
+def drop(bench: Bench, keys: Sequence[str]) -> None:
+    """Bytes whose conclusion was refused: those that nobody else lists are in nobody's interest."""
+    try:
+        bench.orphans.set_aside(keys)
+    except (StoreUnavailable, OSError) as fault:
+        log.warning("what was stored in vain waits for the sweep: %s", fault)
 
 
 def _companions(catalog: Catalog, lead: Job) -> int:
@@ -230,13 +242,14 @@ def _ending(bench: Bench, job: Job, work: Work, lease: Lease) -> Ending:
     result = work.results.get(job.id)
     if lease.was_canceled(job.id):
         return Ending(job.id, job.fence, lifecycle.stop)
-    if result is None:
+    if result is None or not lease.wants(job.id):
         return Ending(job.id, job.fence, lifecycle.hand_back)
     outcome = store(bench, result)
     if isinstance(outcome, Fault):
         return Ending(job.id, job.fence, lambda current, now: lifecycle.fail(current, outcome, now, work.details))
     times = {"load_s": work.load_s, "run_s": work.run_s}
-    return Ending(job.id, job.fence, lambda current, now: lifecycle.succeed(current, outcome, now, **times))
+    stored = [output.key for output in outcome]
+    return Ending(job.id, job.fence, lambda current, now: lifecycle.succeed(current, outcome, now, **times), stored)
 
 
 def _patiently(conclude_once: Callable[[], list[Job | None]]) -> list[Job | None]:

@@ -19,6 +19,8 @@ from workers.tasks import define_deliver
 
 log = logging.getLogger(__name__)
 
+_IN_A_ROW = 20  # then whatever else waits in the queue has its turn
+
 
 def run_courier(settings: Settings) -> None:
     """Carry until told to stop."""
@@ -49,10 +51,11 @@ class Courier:
         ).start()
 
     def _deliver(self) -> None:
-        if self._draining.is_set():
-            return
+        """One bell, several deliveries: after an outage there is more to do than there are bells."""
         try:
-            self._dispatch.deliver_next()
+            for _ in range(_IN_A_ROW):
+                if self._draining.is_set() or self._dispatch.deliver_next() is None:
+                    return
         except StoreUnavailable as fault:
             log.warning("not delivered or not written down, the reaper will ring again: %s", fault)
 

@@ -1,31 +1,43 @@
-"""How fast this worker is with each model: what forecasts are made of."""
+"""How fast this worker is with each model: what forecasts are made of. Learnt from its own batches, the newest
+counting most: a busy machine is slower."""
 
 from collections.abc import Sequence
 
-from jobs.forecast import Pace
+from jobs.forecast import Pace, measure
 from jobs.values import Job
 
-_WEIGHT = 0.3  # of the newest batch; the past keeps the rest
+_MEMORY = 0.85  # what a batch still counts when the next one is done
+_SWEEPS = 40
 
 
 class Paces:
-    """By model, the seconds a batch takes besides its work, and for each unit of work. Both move with what is
-    seen: a busy machine is slower."""
+    """By model, least squares over the measures of its batches, with no coefficient below zero."""
 
     def __init__(self) -> None:
+        self._seen: dict[str, tuple[list[list[float]], list[float]]] = {}
         self._paces: dict[str, Pace] = {}
 
-    def note(self, model: str, jobs: Sequence[Job], run_s: float, whole_s: float) -> None:
-        """A batch ran for `run_s`; from its claim to its conclusion, loading left out, it took `whole_s`."""
-        work = sum(job.work for job in jobs)
-        before = self._paces.get(model)
-        rate = run_s / work if work > 0 else (before[1] if before else 0.0)
-        aside = whole_s - run_s if work > 0 else whole_s
-        if before:
-            aside = before[0] + _WEIGHT * (aside - before[0])
-            rate = before[1] + _WEIGHT * (rate - before[1])
-        self._paces[model] = (aside, rate)
+    def note(self, model: str, jobs: Sequence[Job], seconds: float) -> None:
+        """A batch of these jobs took so long from its claim to its conclusion, loading left out."""
+        x = measure([job.work for job in jobs], [job.steps for job in jobs])
+        squares, products = self._seen.setdefault(model, ([[0.0] * 3 for _ in range(3)], [0.0] * 3))
+        for i in range(3):
+            products[i] = _MEMORY * products[i] + x[i] * seconds
+            for j in range(3):
+                squares[i][j] = _MEMORY * squares[i][j] + x[i] * x[j]
+        self._paces[model] = _solve(squares, products)
 
     def word(self) -> dict[str, Pace]:
         """As it is told to others."""
-        return {model: (round(aside, 6), round(rate, 6)) for model, (aside, rate) in self._paces.items()}
+        return dict(self._paces)
+
+
+def _solve(squares: list[list[float]], products: list[float]) -> Pace:
+    """By coordinate descent from zero, the work first: while all batches look alike, it explains them alone."""
+    found = [0.0, 0.0, 0.0]
+    for _ in range(_SWEEPS):
+        for i in range(3):
+            rest = sum(squares[i][j] * found[j] for j in range(3) if j != i)
+            if squares[i][i] > 0:
+                found[i] = max(0.0, (products[i] - rest) / squares[i][i])
+    return round(found[0], 9), round(found[1], 9), round(found[2], 9)

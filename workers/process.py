@@ -24,6 +24,7 @@ from storage.bus import BROKER_FAULTS, CANCEL, Bus, Errands, connect
 from storage.claims import Claims, Ending
 from storage.engine import Database
 from storage.jobs import JobStore
+from storage.orphans import Orphans
 from storage.previews import PreviewWriter
 from workers.attempt import Bench, attempt
 from workers.breakers import open_circuits
@@ -74,11 +75,13 @@ class Worker:
         self.lease: Lease | None = None
         self.app = self._build_app()
         self.doorbell = Doorbell(self.app, self.errands)
+        artifacts = ArtifactStore(settings.artifacts_folder)
         self.bench = Bench(
             name=self.name,
             claims=self.claims,
             circuits=open_circuits(self.database, settings),
-            artifacts=ArtifactStore(settings.artifacts_folder),
+            artifacts=artifacts,
+            orphans=Orphans(self.jobs, artifacts),
             bus=self.bus,
             previews=PreviewWriter(settings.broker_url, self.errands),
             doorbell=self.doorbell,

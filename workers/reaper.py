@@ -24,6 +24,7 @@ from storage.engine import Database
 from storage.feed import trim_feed
 from storage.jobs import JobStore
 from storage.leadership import Leadership
+from storage.orphans import Orphans
 from workers.narrator import Narrator
 from workers.queue import COURIER, DELIVER, Doorbell, build_celery
 
@@ -31,9 +32,8 @@ log = logging.getLogger(__name__)
 
 _RING_MOST = 64  # doorbells enough to wake every worker there may be; the next round rings on
 _HOUSEKEEPING_EVERY_S = 60.0
-_KEYS_A_QUERY = 500
 _LEAD_ROUNDS = 4  # a leader that is not heard of for so many rounds has lost the lead
-_ORPHAN_GRACE_S = 3600.0  # bytes are stored before the row that lists them: leave them this much time
+_ORPHAN_GRACE_S = 3600.0  # far longer than a worker may need between storing bytes and the row that lists them
 
 
 class Reaper:
@@ -43,9 +43,8 @@ class Reaper:
         self._settings = settings
         self._database = Database(settings.database)
         self._claims = Claims(self._database)
-        self._jobs = JobStore(self._database)
         self._deliveries = Deliveries(self._database)
-        self._artifacts = ArtifactStore(settings.artifacts_folder)
+        self._orphans = Orphans(JobStore(self._database), ArtifactStore(settings.artifacts_folder))
         self._errands = Errands("errands")
         self._bus = Bus(settings.broker_url, self._errands)
         self._broker = connect(settings.broker_url)
@@ -91,16 +90,10 @@ class Reaper:
         if due:
             self._doorbell.ring_now([(delivery_id, COURIER) for delivery_id in due], DELIVER)
 
-    def sweep_artifacts(self, shelf: int, grace_s: float = _ORPHAN_GRACE_S) -> int:
-        """Delete bytes of one shelf that no job lists and nobody touched for a while; says how many."""
-        old = self._artifacts.older_than(grace_s, shelf)
-        listed: set[str] = set()
-        for start in range(0, len(old), _KEYS_A_QUERY):
-            listed |= self._jobs.listed([path.name for path in old[start : start + _KEYS_A_QUERY]])
-        orphans = [path for path in old if path.name not in listed]
-        for path in orphans:
-            path.unlink(missing_ok=True)
-        return len(orphans)
+    def sweep_artifacts(self, shelf: int, grace_s: float = _ORPHAN_GRACE_S) -> None:
+        """Of one shelf, what no job lists is set aside; what was aside long enough is deleted."""
+        self._orphans.sweep(shelf, grace_s)
+        self._orphans.clear(grace_s)
 
     def close(self) -> None:
         self._do(self._leadership.resign)

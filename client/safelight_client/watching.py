@@ -69,7 +69,7 @@ class Watch:
         heard = False
         try:
             answer: httpx.Response = yield Open(call)
-            if False:
+            if answer.status_code in _NO_STREAM:
                 return False
             if not answer.is_success:
                 yield from pause_after_problem(problem_of(answer), call, self._patience)

@@ -122,7 +122,7 @@ def test_what_happens_is_said_aloud(visit: Visit) -> None:
     visit.until_connected()
     job_id = visit.submit("heard, not seen")
     visit.until(job_id, "succeeded")
-    expect(visit.page.get_by_role("status").first).to_contain_text("heard, not seen is done")
+    expect(visit.page.locator("[aria-live=polite]").last).to_contain_text("heard, not seen is done")
 
 
 def test_nothing_moves_for_those_who_do_not_want_it(enter: Enter, stack: RunningStack) -> None:

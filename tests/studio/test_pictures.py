@@ -36,7 +36,7 @@ def test_a_prompt_becomes_a_visible_picture(visit: Visit) -> None:
 
 
 def test_what_is_copied_makes_the_same_picture_again(enter: Enter, visit: Visit, tmp_path: Path) -> None:
-    prompt = "it's a \"quiet\" $HOME \\ at dusk; `échoes`"
+    prompt = 'it\'s a "quiet" $HOME \\ at dusk; `échoes`'
     made = visit.stack.finished(visit.stack.submit("scenes", prompt=prompt, steps=3)["id"])
     reader = enter(visit.stack, f"/#job/{made['id']}", permissions=["clipboard-read", "clipboard-write"])
     for button, command in (("Copy as curl", ["bash"]), ("Copy as Python", [sys.executable, "-"])):
