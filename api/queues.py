@@ -1,4 +1,4 @@
-"""The queues as they are, of jobs and of deliveries: looked up when somebody asks, at most once a second, however many ask."""
+"""The queues as they are, of jobs and of deliveries: looked up when asked for, at most once a second."""
 
 import asyncio
 import time

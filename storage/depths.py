@@ -17,7 +17,7 @@ _RUNNING = JOBS.c.status == literal_column("'running'")
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Of one queue. `oldest_s`: since when the job that waits longest could have been claimed; None when none could."""
+    """Of one queue. `oldest_s`: how long the one that waits longest could have been claimed; None when none can."""
 
     queued: int = 0
     running: int = 0

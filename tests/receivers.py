@@ -28,17 +28,20 @@ class Receiver:
     """An HTTP server that keeps what it got. `answers` are used up one by one, the last one for ever: a status
     code, or headers with it."""
 
-    def __init__(self, *answers: int | tuple[int, Mapping[str, str]], port: int = 0, tls: bool = False) -> None:
+    def __init__(
+        self, *answers: int | tuple[int, Mapping[str, str]], port: int = 0, host: str = "127.0.0.1", tls: bool = False
+    ) -> None:
         self.port = port or free_port()
         self.received: list[Received] = []
-        self.url = f"http{'s' * tls}://127.0.0.1:{self.port}/hook"
+        self.host = host
+        self.url = f"http{'s' * tls}://{host}:{self.port}/hook"
         self._answers = list(answers) or [204]
         self._tls = tls
         self._lock = threading.Lock()
         self._server: http.server.ThreadingHTTPServer | None = None
 
     def start(self) -> None:
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
+        self._server = http.server.ThreadingHTTPServer((self.host, self.port), self._handler())
         if self._tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(CERTIFICATE)

@@ -182,22 +182,28 @@ def test_a_name_that_resolves_to_this_machine_is_not_called(receiver: Receiver) 
     assert receiver.received == []
 
 
-def test_the_address_that_was_checked_is_the_one_that_is_connected_to(receiver: Receiver) -> None:
-    """DNS rebinding: a name that is public when it is checked, and private at every later look. Where the call
-    went is seen by the address it reached: the allowed one, and nothing asked a second time."""
+def test_the_address_that_was_checked_is_the_one_that_is_connected_to() -> None:
+    """DNS rebinding: a name that may be called when it is checked, and not at any later look. Only 127.0.0.2 is
+    allowed here, and stands for the public address; at 127.0.0.1 listens what shall never be reached."""
     asked: list[str] = []
 
     def rebinding(host: str, _port: int) -> Sequence[str]:
         asked.append(host)
-        return ["127.0.0.1"] if len(asked) == 1 else ["127.0.0.2"]
+        return ["127.0.0.2"] if len(asked) == 1 else ["127.0.0.1"]
 
-    only_the_first = (ip_network("127.0.0.1/32"),)
-    caller = Caller(only_the_first, rebinding)
-    assert post(f"http://hooks.example:{receiver.port}/", caller=caller) == 204
-    assert asked == ["hooks.example"]
-    with pytest.raises(Forbidden, match=r"127\.0\.0\.2"):  # the next call asks anew, and checks anew
-        post(f"http://hooks.example:{receiver.port}/", caller=caller)
-    assert len(receiver.received) == 1
+    with Receiver(host="127.0.0.2") as public, Receiver(port=public.port) as private:
+        caller = Caller((ip_network("127.0.0.2/32"),), rebinding)
+        assert post(f"http://hooks.example:{public.port}/", caller=caller) == 204
+        assert asked == ["hooks.example"]
+        with pytest.raises(Forbidden, match=r"127\.0\.0\.1"):  # the next call asks anew, and checks anew
+            post(f"http://hooks.example:{public.port}/", caller=caller)
+        assert (len(public.received), len(private.received)) == (1, 0)
+
+
+def test_an_ipv6_address_is_named_in_brackets(receiver: Receiver) -> None:
+    place = f"[2606:4700::1111]:{receiver.port}"
+    assert post(f"http://{place}/", caller=Caller(LOOPBACK, always("127.0.0.1"))) == 204
+    assert receiver.received[0].headers["host"] == place
 
 
 def test_when_one_address_does_not_answer_the_next_is_tried(receiver: Receiver) -> None:

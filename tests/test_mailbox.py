@@ -75,6 +75,7 @@ def test_a_held_job_is_told_only_after_it_was_let_go() -> None:
 
 def test_a_client_that_never_reads_its_answers_fills_its_mailbox() -> None:
     mailbox = Mailbox()
+    for _ in range(2_000):
+        mailbox.answer("pong")
     with pytest.raises(MailboxFull):
-        for _ in range(10_000):
-            mailbox.answer("pong")
+        mailbox.answer("pong")

@@ -90,7 +90,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     if path == "/#failed":
         visit.row(failed_id).locator("summary").click()
         expect(visit.row(failed_id).locator(".attempts")).to_be_visible()
-    widths = "[document, ...document.querySelectorAll('dialog[open]')].map(one => (one.scrollingElement ?? one).scrollWidth)"
+    widths = "[...document.querySelectorAll('html, dialog[open]')].map((one) => one.scrollWidth)"
     assert max(visit.page.evaluate(widths)) <= 360
 
 

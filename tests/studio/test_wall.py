@@ -1,6 +1,7 @@
 """The wall stays smooth, however much moves on it, and fetches no more than it shows."""
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 from playwright.sync_api import expect
 
@@ -17,17 +18,17 @@ def move_many(enter: Enter, stack: RunningStack) -> float:
     """Let 200 jobs run under the eyes of a page; its longest task in milliseconds."""
     visit = enter(stack)
     visit.until_connected()
-    before = visit.page.locator(".card").count()
+    label = f"{uuid4().hex} of two hundred"
 
     def submit(number: int) -> str:
-        return str(stack.submit(prompt=f"one of two hundred, {number}", duration_s=0.02, steps=4)["id"])
+        return str(stack.submit(prompt=f"{label}, {number}", duration_s=0.02, steps=4)["id"])
 
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(submit, range(JOBS)))
-    expect(visit.page.locator(".card")).to_have_count(before + JOBS, timeout=PATIENCE_MS)
+    expect(visit.page.locator(".card", has_text=label)).to_have_count(JOBS, timeout=PATIENCE_MS)
     for job_id in (ids[0], ids[-1]):
         stack.finished(job_id)
-    done = visit.page.locator('.card[data-status="succeeded"]', has_text="one of two hundred")
+    done = visit.page.locator('.card[data-status="succeeded"]', has_text=label)
     expect(done).to_have_count(JOBS, timeout=PATIENCE_MS)
     return visit.longest_task_ms()
 

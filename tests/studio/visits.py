@@ -37,7 +37,8 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def open(self, path: str = "/") -> "Visit":
-        self.page.goto(self.stack.url + path)
+        with self.page.expect_response("**/v1/jobs?*"):
+            self.page.goto(self.stack.url + path)
         expect(self.page.locator(".develop")).to_be_visible(timeout=PATIENCE_MS)
         return self
 
