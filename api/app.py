@@ -57,11 +57,13 @@ async def _running(context: Context) -> AsyncIterator[None]:
     context.hearing.start()
     context.follower.start()
     context.forecast.start()
+    context.audience.start()
     context.admission.start()
     try:
         yield
     finally:
         await context.admission.close()
+        await context.audience.close()
         await context.forecast.close()
         await context.follower.close()
         await context.hearing.close()

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.admission import Admission
+from api.audience import Audience
 from api.figures import Figures
 from api.follower import Follower
 from api.forecast import Forecast
@@ -42,6 +43,7 @@ class Context:
     hearing: Hearing
     follower: Follower
     forecast: Forecast
+    audience: Audience
     previews: PreviewReader
     tickets: Tickets
     admission: Admission

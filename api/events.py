@@ -47,7 +47,7 @@ class EventStream(Response):
         self._context = context
         self._job_id = job_id
         self._seen = seen
-        self._watcher = Watcher(TENANT)
+        self._watcher = Watcher(TENANT, looks=True)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

@@ -27,6 +27,7 @@ class Subscriber(Protocol):
     """Somebody who watches jobs: a socket, a stream, a waiting request."""
 
     tenant: str
+    looks: bool  # a person may be looking: previews are worth making
 
     def offer(self, view: View) -> None:
         """A job of yours looks like this now. Never waits; may be called with an older view than before."""
@@ -52,6 +53,7 @@ class Follower:
         self._places: dict[str, Place] = {}
         self._task: asyncio.Task[None] | None = None
         self.draining = False
+        self.joined = asyncio.Event()  # somebody watches what nobody watched before
         self.on_entries: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
     def start(self) -> None:
@@ -86,6 +88,7 @@ class Follower:
     def follow_all(self, subscriber: Subscriber) -> None:
         """From now on the subscriber hears of every change of its tenant's jobs."""
         self._watching_all.add(subscriber)
+        self.joined.set()
 
     def unfollow_all(self, subscriber: Subscriber) -> None:
         self._watching_all.discard(subscriber)
@@ -107,6 +110,8 @@ class Follower:
             known = self._views.get(job.id)
             if known is None or known.rank < view.rank:
                 self._views[job.id] = view
+                if known is None:
+                    self.joined.set()
         return view
 
     def watched(self) -> list[View]:
@@ -116,6 +121,11 @@ class Follower:
     def known(self, job_id: str) -> View | None:
         """The latest view of a job that is watched here."""
         return self._views.get(job_id)
+
+    def looked_at(self, most: int) -> list[str]:
+        """Unfinished jobs that somebody looks at, `most` of them."""
+        looked = (one for one, some in self._subscribers.items() if any(each.looks for each in some))
+        return [job_id for job_id in looked if job_id in self._views][:most]
 
     @property
     def watches_all(self) -> bool:

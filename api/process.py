@@ -8,6 +8,7 @@ import uvicorn
 
 from api.admission import Admission
 from api.app import create_app
+from api.audience import Audience
 from api.body import MAX_BODY_BYTES
 from api.context import Context
 from api.exposure import check_exposure
@@ -102,6 +103,7 @@ def open_context(settings: Settings, errands: Errands) -> Context:
     doorbell = Doorbell(build_celery(settings, catalog.queues()), errands)
     hearing = Hearing(settings.broker_url)
     follower = Follower(database, store, hearing)
+    previews = PreviewReader(settings.broker_url)
     figures = Figures(sorted({entry.name for entry in catalog.entries()}))
     follower.on_entries = figures.note
     return Context(
@@ -116,7 +118,8 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         hearing=hearing,
         follower=follower,
         forecast=Forecast(database, catalog, hearing, follower),
-        previews=PreviewReader(settings.broker_url),
+        audience=Audience(follower, previews),
+        previews=previews,
         tickets=Tickets(settings.broker_url),
         admission=Admission(settings, store, open_circuits(database, settings)),
         figures=figures,

@@ -68,10 +68,11 @@ class Sockets:
 class Session:
     """What one socket watches and waits for. A subscriber of the follower."""
 
-    __slots__ = ("_abort", "_context", "_followed", "_mailbox", "_orders", "_send", "tenant")
+    __slots__ = ("_abort", "_context", "_followed", "_mailbox", "_orders", "_send", "looks", "tenant")
 
     def __init__(self, context: Context, send: Send, abort: Callable[[], None] | None) -> None:
         self.tenant = TENANT
+        self.looks = True
         self._context = context
         self._send = send
         self._abort = abort

@@ -15,8 +15,9 @@ from storage.jobs import JobStore
 class Watcher:
     """A subscriber to one job that keeps only the latest view."""
 
-    def __init__(self, tenant: str) -> None:
+    def __init__(self, tenant: str, *, looks: bool = False) -> None:
         self.tenant = tenant
+        self.looks = looks
         self.view: View | None = None
         self._gone = False
         self._news = asyncio.Event()

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from prometheus_client import generate_latest
 from sqlalchemy import event, insert, text, update
 
@@ -214,8 +213,3 @@ def test_deliveries_that_are_due_are_counted_with_the_age_of_the_oldest(database
     found = read_deliveries_depth(database)
     assert found.queued == 2
     assert 90 <= (found.oldest_s or 0) < 150
-
-
-@pytest.mark.parametrize("word", ["accepted", "finished", "attempts", "retries", "lost_leases", "dead_letters"])
-def test_the_counters_that_the_docs_name_exist(word: str) -> None:
-    assert any(name.startswith(f"safelight_{word}_total{{") for name in told(figures()))

@@ -1,6 +1,7 @@
 """Figures over HTTP, from stacks of their own: told alike by every API process, also while the database is away."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,3 +92,11 @@ def test_metrics_say_that_the_database_is_away_instead_of_failing_with_it(tmp_pa
         wait_until(
             lambda: (metric(stack.url, 'safelight_api_responses_total{code="503"}') or 0) >= 1, "it is counted"
         )
+
+
+def test_every_metric_that_the_operators_page_names_exists(stack: RunningStack) -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "operations.md").read_text("utf-8")
+    told = stack.http.get("/metrics").text
+    named = set(re.findall(r"safelight_[a-z_]+", page))
+    assert len(named) > 15
+    assert not [name for name in named if name not in told]
