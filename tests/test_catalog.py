@@ -177,6 +177,36 @@ def test_a_pinned_hub_id_is_accepted_and_has_no_folder(tmp_path: Path) -> None:
     assert entry.weights_folder is None
 
 
+MAP = "[preview]\noffset = [0, 0.5, 1.0]\nrgb = "
+
+
+@pytest.mark.parametrize(("width", "side"), [(3, 1), (12, 2), (192, 8)])
+def test_a_map_for_previews_says_how_many_pixels_a_latent_becomes(tmp_path: Path, width: int, side: int) -> None:
+    entry = read_entry(write(tmp_path, "painter", top=f"{MAP}{[[0.1] * width] * 4}"))
+    assert isinstance(entry, Entry), entry
+    assert entry.preview is not None
+    assert (len(entry.preview.rgb), entry.preview.pixels_per_latent) == (4, side)
+
+
+@pytest.mark.parametrize(
+    ("preview", "reason"),
+    [
+        (f"{MAP}[]", "preview.rgb"),
+        (f"{MAP}[[]]", "three for each of n × n pixels"),
+        (f"{MAP}[[1, 2]]", "three for each of n × n pixels"),
+        (f"{MAP}{[[0.1] * 6]}", "three for each of n × n pixels"),
+        (f"{MAP}{[[0.1] * 243]}", "three for each of n × n pixels"),
+        (f"{MAP}[[1, 2, 3], [1, 2, 3, 4]]", "differ in length"),
+        (f"{MAP}[[1, 2, nan]]", "preview.rgb"),
+        (f'{MAP}[[1, 2, "three"]]', "preview.rgb"),
+        ("[preview]\nrgb = [[1, 2, 3]]", "preview.offset"),
+        ("[preview]\noffset = [1, 2]\nrgb = [[1, 2, 3]]", "preview.offset"),
+    ],
+)
+def test_a_map_for_previews_that_is_none_is_refused(tmp_path: Path, preview: str, reason: str) -> None:
+    assert reason in broken(write(tmp_path, "painter", top=preview))
+
+
 def test_every_optional_field_may_be_null_and_a_required_one_may_not(entry: Entry) -> None:
     optional = set(entry.input["properties"]) - {"prompt"}
     entry.validate_input({"prompt": "a", **dict.fromkeys(optional)})

@@ -145,6 +145,18 @@ def test_progress_does_not_count_unless_the_job_runs(status: Status) -> None:
     assert (shown["progress"], shown["step"], shown["steps"]) == (0.0, 0, 8)
 
 
+def test_a_preview_is_shown_while_the_job_runs_at_the_address_of_its_own_step() -> None:
+    shown = document(job(Status.RUNNING, seq=4), Progress(ID, seq=4, step=5, steps=12, preview=3))
+    assert shown["preview_url"] == f"/v1/jobs/{ID}/preview?step=3"
+    assert document(job(Status.RUNNING, seq=4), Progress(ID, seq=4, step=5, steps=12))["preview_url"] is None
+
+
+@pytest.mark.parametrize(("status", "seq"), [(Status.RUNNING, 3), (Status.QUEUED, 4), (Status.SUCCEEDED, 4)])
+def test_a_preview_of_another_change_or_of_a_job_that_does_not_run_is_not_shown(status: Status, seq: int) -> None:
+    shown = document(job(status, seq=4), Progress(ID, seq=seq, step=5, steps=12, preview=3))
+    assert shown["preview_url"] is None
+
+
 def test_a_job_that_succeeded_is_done_to_its_last_step() -> None:
     shown = document(job(Status.SUCCEEDED, seq=4), Progress(ID, seq=4, step=3, steps=12))
     assert (shown["progress"], shown["step"], shown["steps"]) == (1.0, 8, 8)

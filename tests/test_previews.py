@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 import redis
@@ -23,13 +22,10 @@ from storage.engine import Database
 from storage.migrations import upgrade
 from storage.previews import MOST_BYTES, WATCH_TTL_S, PreviewReader, PreviewWriter
 from tests.servers import Broker, running_broker, wait_until
-from tests.stacks import FINAL, RunningStack
 from tests.test_claims import House
 from tests.test_pipeline import OTHER, PROMPT, shipped
 from workers.lease import Lease
 from workers.steps import Steps
-
-UNKNOWN = "0197a000-0000-7000-8000-000000000001"
 
 
 class Bench:
@@ -108,6 +104,13 @@ def test_of_a_batch_only_the_member_that_is_watched_has_a_preview(bench: Bench) 
     assert bench.keys("preview") == {mine}
     assert_small_jpeg(bench.ask(lambda reader: reader.get(mine)))
     assert bench.ask(lambda reader: reader.get(theirs)) is None
+
+
+def assert_small_jpeg(jpeg: bytes) -> None:
+    with Image.open(io.BytesIO(jpeg)) as image:
+        image.load()
+        assert (image.format, image.size) == ("JPEG", (128, 128))
+    assert len(jpeg) < 8192
 
 
 def test_while_nobody_watches_the_broker_holds_no_preview_at_all(bench: Bench) -> None:
@@ -282,50 +285,3 @@ def test_readers_and_writers_agree_on_any_broker(broker: Broker) -> None:
     writer.ask(["c"], answers.append)
     wait_until(lambda: answers == [{"a", "b"}, {"c"}], "who asks for a preview watches")
     errands.close()
-
-
-def test_a_watched_job_shows_its_picture_growing_and_then_no_more(stack: RunningStack) -> None:
-    job = stack.submit("scenes", steps=50, count=4, seed=11)
-    url = f"/v1/jobs/{job['id']}/preview"
-    jpegs: list[bytes] = []
-    addresses: list[str] = []
-    while (shown := stack.get(job["id"]))["status"] not in FINAL:
-        answer = stack.http.get(shown["preview_url"] or url)
-        if answer.status_code == 200 and answer.content not in jpegs:
-            assert answer.headers["content-type"] == "image/jpeg"
-            assert answer.headers["cache-control"] == "no-store"
-            assert answer.headers["x-content-type-options"] == "nosniff"
-            jpegs.append(answer.content)
-        if shown["preview_url"]:
-            assert shown["preview_url"].startswith(f"{url}?step=")
-            assert 0 < int(shown["preview_url"].split("=")[1]) <= shown["step"]
-            addresses.append(shown["preview_url"])
-    assert (shown["status"], shown["preview_url"]) == ("succeeded", None)
-    assert len(jpegs) > 1
-    assert len(set(addresses)) > 1
-    final = stack.http.get(shown["outputs"][0]["url"]).content
-    for jpeg in jpegs:
-        assert_small_jpeg(jpeg)
-    assert far(jpegs[-1], final) < far(jpegs[0], final)
-
-
-def assert_small_jpeg(jpeg: bytes) -> None:
-    with Image.open(io.BytesIO(jpeg)) as image:
-        image.load()
-        assert (image.format, image.size) == ("JPEG", (128, 128))
-    assert len(jpeg) < 8192
-
-
-def far(one: bytes, other: bytes) -> float:
-    """The mean difference, in 8-bit levels."""
-    pictures = [Image.open(io.BytesIO(data)).convert("RGB").resize((128, 128)) for data in (one, other)]
-    return float(np.abs(np.asarray(pictures[0], dtype=float) - np.asarray(pictures[1], dtype=float)).mean())
-
-
-def test_a_job_without_a_preview_has_none_and_says_so_as_a_problem(stack: RunningStack) -> None:
-    job = stack.finished(stack.submit()["id"])
-    for job_id in (job["id"], UNKNOWN, "nonsense"):
-        answer = stack.http.get(f"/v1/jobs/{job_id}/preview", params={"step": 3})
-        assert answer.status_code == 404
-        assert answer.headers["content-type"] == "application/problem+json"
-    assert stack.http.get(f"/v1/jobs/{job['id']}/preview?step=many").status_code == 422
