@@ -1,4 +1,4 @@
-# Two images from one file: `api` (also migrations, reaper and Flower) without torch, `worker` with it.
+# Two images from one file: `api` (also migrations, reaper, courier and Flower) without torch, `worker` with it.
 #
 #   docker build --target api -t safelight-api .
 #   docker build --target worker -t safelight-worker .

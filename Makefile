@@ -25,7 +25,7 @@ dev: $(READY)  ## Make .venv and install the locked dependencies
 demo: $(READY)  ## Start the stack, draw PROMPT="...", write demo.png, stop
 	@$(PYTHON) -m cli.demo
 
-up: $(READY)  ## Run the stack in the foreground: API, worker, broker, reaper, Flower
+up: $(READY)  ## Run the stack in the foreground: API, worker, broker, reaper, courier, Flower
 	@$(VENV)/bin/safelight up
 
 check: $(READY)  ## Lint, types, import rules, style

@@ -19,10 +19,13 @@ from api import (
     problems,
     sockets,
     stats,
+    submit,
     webhooks,
 )
 from api.context import Context
 from api.origins import OriginGuard
+
+_ROOMS = (submit, jobs, mending, events, previews, sockets, models, artifacts, health, stats, webhooks, asyncapi)
 
 _DESCRIPTION = "A durable job service for generative media. POST a job, get its id, be told when it changes."
 
@@ -39,7 +42,20 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (jobs, mending, events, previews, sockets, models, artifacts, health, stats, webhooks, asyncapi):
+    for module in (
+        submit,
+        jobs,
+        mending,
+        events,
+        previews,
+        sockets,
+        models,
+        artifacts,
+        health,
+        stats,
+        webhooks,
+        asyncapi,
+    ):
         app.include_router(module.router)
     app.router.routes.append(WebSocketRoute("/v1/ws", sockets.Sockets(context)))
     page.install(app)

@@ -58,4 +58,9 @@ def context_of(request: Request) -> Context:
     return context
 
 
-Ctx = Annotated[Context, Depends(context_of)]
+async def _depend(request: Request) -> Context:
+    """Async, or it would be called in a thread, for every request."""
+    return context_of(request)
+
+
+Ctx = Annotated[Context, Depends(_depend)]

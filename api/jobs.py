@@ -1,67 +1,27 @@
 """/v1/jobs: submit, read, list, cancel, retry, delete."""
 
 import asyncio
-import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse, Response
 
 from api import orders
-from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.documents import AttemptListDocument, JobDocument, JobListDocument, ProblemDocument
 from api.orders import known_id
 from api.paging import decode_cursor, encode_cursor, parse_since
-from api.requests import JobRequest
-from api.waiting import wait_beyond
+from api.waiting import POLL_AFTER_S, WAIT_MOST_S, wait_beyond
 from jobs.document import Document, attempt_document
 from jobs.errors import FieldFault, InvalidInput
 from jobs.values import Job, Status
 
-_WAIT_MOST_S = 60
-_POLL_AFTER_S = 1
-
-_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:=(\d{1,9}))?(?=$|[,;\s])")
-
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemDocument} for status in (404, 409, 413, 422, 503)
 }
-_BODY = {"requestBody": {"content": {"application/json": {"schema": JobRequest.model_json_schema()}}}}
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=_PROBLEMS)
-
-
-@router.post("", status_code=202, response_model=JobDocument, openapi_extra=_BODY)
-async def submit_job(
-    request: Request,
-    context: Ctx,
-    idempotency_key: Annotated[str | None, Header()] = None,
-    prefer: Annotated[str | None, Header()] = None,
-    x_stainless_retry_count: Annotated[str | None, Header()] = None,
-) -> Response:
-    """Accept a job. The row is committed before the answer; a broker that is down delays nothing."""
-    wanted = orders.check_order(
-        context,
-        await read_object(request),
-        idempotency_key=idempotency_key,
-        resend_count=x_stainless_retry_count,
-        path=request.url.path,
-    )
-    job, replayed = await orders.submit(context, wanted)
-    wait_s = _preferred_wait(prefer)
-    if wait_s and not job.final:
-        job = await wait_beyond(context.follower, context.store, job, None, wait_s)
-    headers = {"Location": f"/v1/jobs/{job.id}"}
-    if replayed:
-        headers["Idempotency-Replayed"] = "true"
-    if wait_s is not None:
-        headers["Preference-Applied"] = f"wait={wait_s}"
-    if wait_s is not None and job.final:
-        return JSONResponse(_document(context, job), HTTPStatus.OK, headers)
-    headers["Retry-After"] = str(_POLL_AFTER_S)
-    return JSONResponse(_document(context, job), HTTPStatus.ACCEPTED, headers)
 
 
 @router.get("", response_model=JobListDocument)
@@ -93,7 +53,7 @@ async def list_jobs(
 async def get_job(
     job_id: str,
     context: Ctx,
-    wait: Annotated[float, Query(ge=0, le=_WAIT_MOST_S, allow_inf_nan=False)] = 0,
+    wait: Annotated[float, Query(ge=0, le=WAIT_MOST_S, allow_inf_nan=False)] = 0,
     after: Annotated[int | None, Query(ge=0, le=(1 << 63) - 1)] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -106,7 +66,7 @@ async def get_job(
     document = _document(context, job)
     headers = {"ETag": f'"{job.seq}-{document["progress"]:.4f}"', "Cache-Control": "no-cache"}
     if not job.final:
-        headers["Retry-After"] = str(_POLL_AFTER_S)
+        headers["Retry-After"] = str(POLL_AFTER_S)
     if _matches(if_none_match, headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return JSONResponse(document, headers=headers)
@@ -144,14 +104,6 @@ async def delete_job(job_id: str, context: Ctx) -> Response:
 
 def _document(context: Context, job: Job) -> Document:
     return context.follower.view(job).document
-
-
-def _preferred_wait(prefer: str | None) -> int | None:
-    """Seconds of `Prefer: wait=N`, at most 60; a bare `wait` means as long as we may."""
-    found = _PREFER_WAIT.search(prefer or "")
-    if found is None:
-        return None
-    return min(int(found[1]), _WAIT_MOST_S) if found[1] else _WAIT_MOST_S
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:

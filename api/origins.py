@@ -3,6 +3,7 @@ that an attacker points at this machine as the host: both are refused."""
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,14 +35,16 @@ class OriginGuard:
 
 def refusal(scope: Scope, settings: Settings) -> tuple[int, str] | None:
     """Why this request may not come from where it comes, as status and detail; None: it may."""
-    headers = dict(scope["headers"])
-    host = headers.get(b"host", b"").decode("latin-1").lower()
-    origin = headers.get(b"origin", b"").decode("latin-1").lower()
-    allowed = settings.allowed_origins
-    if settings.auth == "off" and not _names_this_machine(host) and host not in _hosts(allowed):
+    host = origin = ""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value.decode("latin-1").lower()
+        elif name == b"origin":
+            origin = value.decode("latin-1").lower()
+    if settings.auth == "off" and not _names_this_machine(host) and host not in _hosts(settings.allowed_origins):
         return 403, "Without keys this server answers only to the names of its own machine."
     changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
-    if changes and origin and origin not in allowed and urlsplit(origin).netloc != host:
+    if changes and origin and urlsplit(origin).netloc != host and origin not in settings.allowed_origins:
         return 403, "Pages of other sites may not use this server; SAFELIGHT_ORIGINS names those that may."
     return None
 
@@ -50,6 +53,7 @@ def _hosts(origins: Iterable[str]) -> set[str]:
     return {urlsplit(origin).netloc for origin in origins}
 
 
+@lru_cache(maxsize=256)
 def _names_this_machine(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""

@@ -1,9 +1,10 @@
 """A view: one job as this process can show it at one moment. Built once, shared by everybody who watches the job."""
 
 import itertools
-import json
 from datetime import UTC, datetime
 from functools import cached_property
+
+from pydantic_core import to_json
 
 from jobs.document import Document, job_document
 from jobs.values import Job, Place, Progress
@@ -34,4 +35,4 @@ class View:
     @cached_property
     def text(self) -> str:
         """The document as JSON, for channels that send it to many."""
-        return json.dumps(self.document, separators=(",", ":"), ensure_ascii=False)
+        return to_json(self.document).decode()

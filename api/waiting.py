@@ -11,6 +11,9 @@ from jobs.errors import JobNotFound
 from jobs.values import Job
 from storage.jobs import JobStore
 
+WAIT_MOST_S = 60
+POLL_AFTER_S = 1  # what pollers are told
+
 
 class Watcher:
     """A subscriber to one job that keeps only the latest view."""

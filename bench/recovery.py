@@ -1,5 +1,5 @@
-"""How long a job stands still when its worker is killed under `safelight up`: from kill -9 to the next claim. Alone, the
-worker must come back first; with a second one, that one takes the job as soon as it is freed."""
+"""How long a job stands still when its worker is killed under `safelight up`: from kill -9 to the next claim. Alone,
+the worker must come back first; a second one takes the job as soon as it is freed."""
 
 import statistics
 import tempfile
@@ -18,9 +18,9 @@ def run() -> None:
     for workers in (1, 2):
         with (
             tempfile.TemporaryDirectory() as folder,
-            running_stack(Path(folder) / "data", "--workers", str(workers)) as s,
+            running_stack(Path(folder) / "data", "--workers", str(workers)) as stack,
         ):
-            stood_still = [_kill_and_measure(s, workers) for _ in range(_ROUNDS)]
+            stood_still = [_kill_and_measure(stack, workers) for _ in range(_ROUNDS)]
         median, worst = statistics.median(stood_still), max(stood_still)
         print(f"  kill -9 to next claim, {workers} worker(s): median {median:.2f} s, worst {worst:.2f} s")
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -96,6 +97,11 @@ def _translated() -> Iterator[None]:
         raise
 
 
+def _json(value: Any) -> str:
+    """Many times faster than the default, which counts where rows are written by the thousand."""
+    return to_json(value).decode()
+
+
 def _open_engine(url: str) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         return _open_sqlite(url)
@@ -105,6 +111,7 @@ def _open_engine(url: str) -> Engine:
         max_overflow=8,
         pool_timeout=10,
         pool_pre_ping=True,
+        json_serializer=_json,
         connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS},
     )
 
@@ -113,7 +120,7 @@ def _open_sqlite(url: str) -> Engine:
     file = make_url(url).database
     if file:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=8, max_overflow=8, pool_timeout=20)
+    engine = create_engine(url, pool_size=8, max_overflow=8, pool_timeout=20, json_serializer=_json)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

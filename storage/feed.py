@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
@@ -18,8 +18,7 @@ _READ_MOST = 5_000
 _KEEP = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One change: of which job, by which verb of the lifecycle (or "submit", "delete", "retire")."""
 
     job_id: str
@@ -40,7 +39,7 @@ def entry_of(job: Job, verb: str) -> Entry:
 
 def append(connection: Connection, entries: Sequence[Entry]) -> None:
     """Say it in the feed, in the transaction that makes it true."""
-    connection.execute(insert(CHANGES), [asdict(entry) for entry in entries])
+    connection.execute(insert(CHANGES), [entry._asdict() for entry in entries])
 
 
 class Feed:

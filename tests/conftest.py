@@ -8,6 +8,7 @@ import pytest
 
 from storage.engine import Database
 from storage.migrations import upgrade
+from tests.receivers import Receiver
 from tests.servers import Broker, PostgresServer, broker_binary, new_postgres_database, running_broker
 from tests.stacks import RunningStack, running_stack
 
@@ -64,3 +65,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One stack for all tests that leave it as they found it."""
     with running_stack(tmp_path_factory.mktemp("stack") / "data") as stack:
         yield stack
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """An HTTP server on loopback that accepts everything and keeps it."""
+    with Receiver() as receiver:
+        yield receiver

@@ -45,7 +45,7 @@ def test_a_crash_counts_an_attempt_and_ends_in_failure_at_the_last_one(own_stack
 
 
 def test_every_role_that_is_killed_is_back_on_its_port(own_stack: RunningStack) -> None:
-    for role in ("api", "worker", "reaper", "flower", "valkey-server"):
+    for role in ("api", "worker", "reaper", "courier", "flower", "valkey-server"):
         before = {process.pid for process in own_stack.processes(role)}
         assert before, f"{role} runs as a process of its own"
         own_stack.kill(role)

@@ -86,6 +86,10 @@ WRONG = {
     "SAFELIGHT_MAX_ATTEMPTS": ["0", "1.5", "101"],
     "SAFELIGHT_TORCH_THREADS": ["-1"],
     "SAFELIGHT_LOADED_MODELS": ["0"],
+    "SAFELIGHT_WEBHOOK_ALLOW": ["10.0.0.1/8", "example.com", "10.0.0.0/8;127.0.0.0/8"],
+    "SAFELIGHT_WEBHOOK_TIMEOUT_S": ["0", "61", "inf"],
+    "SAFELIGHT_WEBHOOK_WAITS_S": ["soon", "5,-1", "5,inf", "nan", "604801"],
+    "SAFELIGHT_COURIER_THREADS": ["0", "257"],
     "SAFELIGHT_DIAGNOSTICS": ["perhaps"],
     "SAFELIGHT_AUTH": ["on", "OFF!"],
     "SAFELIGHT_DATABASE_URL": [

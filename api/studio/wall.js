@@ -87,9 +87,11 @@ export function paper(page, job, output = job.outputs[0]) {
   </span>`;
 }
 
-/** A preview lives shortly: until one has come, and when it is gone already, the shapes show instead. */
+/** A preview lives shortly: until one has come, and when it is gone already, the shapes show instead. A picture
+ *  may have been deleted. */
 function came({ type, target }) {
   target.toggleAttribute("data-come", type === "load");
+  target.toggleAttribute("data-lost", type === "error");
 }
 
 function picture(job, output) {
@@ -108,6 +110,8 @@ function picture(job, output) {
     width=${output.width ?? nothing}
     height=${output.height ?? nothing}
     ?data-tiny=${output.width && output.width < 48}
+    @error=${came}
+    @load=${came}
   />`;
 }
 
@@ -121,16 +125,18 @@ export function stateOf(page, job) {
       Number.isFinite(job.queue_position) && inLine(job.queue_position),
       left !== null && about(left),
     ],
-    running: () => [
-      job.cancel_requested ? "stopping" : job.steps > 1 ? `${job.step}/${job.steps}` : percent(job.progress),
-      left !== null && `${about(left)} left`,
-    ],
+    running: () => [job.cancel_requested ? "stopping" : stepsOf(job), left !== null && `${about(left)} left`],
     succeeded: () => [job.cached ? "from the cache" : duration(job.timings.run_s)],
     failed: () => [job.error?.code.replaceAll("_", " ")],
     canceled: () => [],
     expired: () => ["past its deadline"],
   };
   return [STATUS[job.status] ?? job.status, ...(more[job.status]?.() ?? [])].filter(Boolean);
+}
+
+function stepsOf({ step, steps, progress }) {
+  if (progress === 0) return "warming up";
+  return steps > 1 ? `${step}/${steps}` : percent(progress);
 }
 
 function acts(page, job) {
