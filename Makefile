@@ -41,8 +41,8 @@ test: check  ## The checks, then the whole test suite with real services
 bench: $(READY)  ## Figures of speed, as ratios measured side by side
 	$(PYTHON) -m bench
 
-chaos: $(READY)  ## Jobs in a storm of kills and freezes, three seeds on both databases
-	$(PYTHON) -m tests.chaos
+chaos: $(READY)  ## Storms of kills, freezes and restarts: three seeds on both databases, ten minutes
+	$(PYTHON) -m tests.faults.chaos
 
 train: $(READY)  ## Train the model that ships, again (resumable)
 	$(PYTHON) -m models.training

@@ -1,5 +1,6 @@
 """The composition root of the API: opens what it needs, serves, closes it in order."""
 
+import gc
 import logging
 import resource
 import socket
@@ -67,6 +68,7 @@ def run_api(settings: Settings, *, host: str, port: int) -> None:
     )
     try:
         _raise_file_limit()
+        gc.freeze()  # what lives as long as the process need not be looked at again: it made the slowest answers slow
         _Server(config, context.follower).run()
     finally:
         errands.close()

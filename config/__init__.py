@@ -1,1 +1,1 @@
-"""Settings: the one place where the environment and safelight.toml are read."""
+"""Settings: the one place where the environment and safelight.toml are read. And failure points, for tests."""

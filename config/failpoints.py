@@ -32,5 +32,6 @@ def failpoint(point: str) -> None:
     """Die here, if that is wanted and has not happened yet."""
     died = _armed.get(point)
     if died and not died.exists():
+        died.parent.mkdir(parents=True, exist_ok=True)
         died.touch()
         os.kill(os.getpid(), signal.SIGKILL)

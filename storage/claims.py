@@ -39,6 +39,16 @@ class Ending:
     stored: Sequence[str] = ()  # keys of the bytes that it would publish
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a worker would claim: the best of a queue, and so many companions of it."""
+
+    queue: str
+    worker: str
+    lease_s: float
+    companions: Callable[[Job], int]
+
+
 class Claims:
     """The workers' side of the job store.
 
@@ -57,17 +67,12 @@ class Claims:
         Returns:
             The claimed jobs, best first; empty when nothing is claimable.
         """
+        wanted = Wanted(queue, worker, lease_s, companions)
         with self.database.writing() as connection:
-            now = self.database.now(connection)
-            lead = _best(connection, queue, now)
-            if lead is None:
-                return []
-            alone = lead.strikes > 0 or begin_probe(connection, lead, now)
-            ids = [lead.id, *_companions(connection, lead, 0 if alone else companions(lead), now)]
-            claimed = change_all(connection, ids, lifecycle.claim(worker, lease_s, now))
+            claimed = _claim(connection, wanted, self.database.now(connection))
             failpoint("claim:committing")
         failpoint("claim:committed")
-        return sorted(claimed, key=lambda job: (job.priority, job.id))
+        return claimed
 
     def renew(self, fences: Mapping[str, int], lease_s: float) -> dict[str, Holding]:
         """One heartbeat for all jobs a worker holds: prolong each lease, learn of cancels."""
@@ -90,15 +95,24 @@ class Claims:
     def conclude(self, endings: Sequence[Ending]) -> list[Job | None]:
         """Apply a worker's word on each job it claimed, all in one transaction. It is said of the job as it
         stands now, so that a cancel of the last moment counts; None where the lease had passed on."""
+        return self.turn_over(endings, None)[0]
+
+    def turn_over(self, endings: Sequence[Ending], wanted: Wanted | None) -> tuple[list[Job | None], list[Job]]:
+        """Conclude, and claim what is next in the same transaction: one commit for each batch of a busy worker.
+
+        Returns:
+            What `conclude` and `claim` return.
+        """
         with self.database.writing() as connection:
             now = self.database.now(connection)
             query = select(*JOB_COLUMNS).where(JOBS.c.id.in_([ending.job_id for ending in endings]))
             rows = connection.execute(query.order_by(JOBS.c.id).with_for_update())
             current = {job.id: job for job in map(job_of, rows)}
             concluded = [_conclude(connection, ending, current.get(ending.job_id), now) for ending in endings]
+            claimed = _claim(connection, wanted, now) if wanted else []
             failpoint("conclude:committing")
         failpoint("conclude:committed")
-        return concluded
+        return concluded, claimed
 
     def release(self, worker: str) -> list[Job]:
         """Free at once everything a worker held that is known to be dead. Never call it of a living one."""
@@ -169,6 +183,16 @@ class Claims:
 
 _QUEUED = JOBS.c.status == Status.QUEUED.value
 _CLAIM_ORDER = (JOBS.c.priority, JOBS.c.id)
+
+
+def _claim(connection: Connection, wanted: Wanted, now: datetime) -> list[Job]:
+    lead = _best(connection, wanted.queue, now)
+    if lead is None:
+        return []
+    alone = lead.strikes > 0 or begin_probe(connection, lead, now)
+    ids = [lead.id, *_companions(connection, lead, 0 if alone else wanted.companions(lead), now)]
+    claimed = change_all(connection, ids, lifecycle.claim(wanted.worker, wanted.lease_s, now))
+    return sorted(claimed, key=lambda job: (job.priority, job.id))
 
 
 def _conclude(connection: Connection, ending: Ending, job: Job | None, now: datetime) -> Job | None:

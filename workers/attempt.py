@@ -1,4 +1,5 @@
-"""One attempt at a batch of jobs, in five steps: claim ► load ► generate ► store ► conclude."""
+"""One attempt at a batch of jobs, in five steps: claim ► load ► generate ► store ► conclude. A conclusion claims what
+is next, so that a busy worker commits once for each batch."""
 
 import logging
 import time
@@ -6,7 +7,6 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from threading import Event
 
 from config.failpoints import failpoint
 from jobs import lifecycle
@@ -19,49 +19,23 @@ from jobs.errors import (
     OutOfMemory,
     StoreUnavailable,
 )
-from jobs.identity import seed_of
+from jobs.identity import new_job_id, seed_of
 from jobs.values import Fault, Job, Output
 from models.catalog import Catalog
 from models.entry import Entry
-from models.loading import LoadedModels
 from models.runner import Media, Request, Result, Runner
 from storage.artifacts import ArtifactStore
-from storage.bus import Bus
-from storage.circuits import Circuits
-from storage.claims import Claims, Ending
-from storage.orphans import Orphans
-from storage.previews import PreviewWriter
+from storage.claims import Ending, Wanted
+from workers.bench import Bench
 from workers.lease import Lease
-from workers.narrator import Narrator
-from workers.pace import Paces
-from workers.queue import Doorbell
 from workers.steps import Steps
 
 log = logging.getLogger(__name__)
 
+Turnover = tuple[list[Job | None], list[Job]]
+
+_SHIFT_S = 5.0  # then other queues of this worker have their turn
 _CONCLUDE_PATIENCE_S = 60.0  # how long a finished attempt waits for a database that is away
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What a worker works with, opened once by workers.process and handed to every attempt."""
-
-    name: str
-    claims: Claims
-    orphans: Orphans
-    circuits: Circuits
-    artifacts: ArtifactStore
-    bus: Bus
-    previews: PreviewWriter
-    doorbell: Doorbell
-    narrator: Narrator
-    catalog: Catalog
-    models: LoadedModels
-    paces: Paces
-    lease_s: float
-    heartbeat_s: float
-    draining: Event
-    on_lease: Callable[[Lease | None], None]  # who else must reach the lease: cancel listener, drain
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +48,29 @@ class Work:
     details: str  # the traceback of a fault
 
 
-def attempt(bench: Bench, queue: str) -> int:
-    """Claim what is best in the queue and carry it to a conclusion.
+def work_off(bench: Bench, queue: str) -> int:
+    """Attempt batch after batch of the queue, as long as there is something to claim.
 
     Returns:
-        How many jobs were claimed; 0 when there was nothing to do.
+        How many jobs were claimed.
+    """
+    until = time.monotonic() + _SHIFT_S
+    jobs, count = claim(bench, queue), 0
+    while jobs:
+        count += len(jobs)
+        jobs = attempt(bench, queue, jobs, more=time.monotonic() < until)
+    if count and time.monotonic() >= until:
+        bench.doorbell.ring([(new_job_id(), queue)])  # behind the bells of other queues
+    return count
+
+
+def attempt(bench: Bench, queue: str, jobs: Sequence[Job], *, more: bool) -> list[Job]:
+    """Carry claimed jobs to a conclusion.
+
+    Returns:
+        The jobs that were claimed with that, if `more` were wanted.
     """
     began = time.monotonic()
-    jobs = claim(bench, queue)
-    if not jobs:
-        return 0
     lease = Lease(
         bench.claims,
         jobs,
@@ -95,24 +82,20 @@ def attempt(bench: Bench, queue: str) -> int:
     try:
         with lease:
             work = run(bench, jobs, lease)
-            conclude(bench, jobs, work, lease)
-        if all(isinstance(work.results.get(job.id), list) for job in jobs):
-            whole_s = time.monotonic() - began - work.load_s
-            bench.paces.note(f"{jobs[0].model}@{jobs[0].model_version}", jobs, whole_s)
+            following = conclude(bench, jobs, work, lease, _wanted(bench, queue) if more else None)
     finally:
         bench.on_lease(None)
-    return len(jobs)
+    if all(isinstance(work.results.get(job.id), list) for job in jobs):
+        whole_s = time.monotonic() - began - work.load_s
+        bench.paces.note(f"{jobs[0].model}@{jobs[0].model_version}", jobs, whole_s)
+    return following
 
 
 def claim(bench: Bench, queue: str) -> list[Job]:
     if bench.draining.is_set():
         return []
-    jobs = bench.claims.claim(queue, bench.name, bench.lease_s, partial(_companions, bench.catalog))
-    if jobs:
-        bench.bus.changed()
-        bench.doorbell.ring_courier(jobs)
-        bench.narrator.started(jobs)
-    return jobs
+    wanted = _wanted(bench, queue)
+    return _begun(bench, bench.claims.claim(wanted.queue, wanted.worker, wanted.lease_s, wanted.companions))
 
 
 def run(bench: Bench, jobs: Sequence[Job], lease: Lease) -> Work:
@@ -178,12 +161,19 @@ def store(bench: Bench, result: Result) -> list[Output] | Fault:
         return Fault("storage_full", f"The result could not be stored: {fault.strerror}.", retryable=True)
 
 
-def conclude(bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease) -> None:
-    """Say of every job how its attempt ended, guarded by the fence, all in one transaction."""
+def conclude(bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease, wanted: Wanted | None = None) -> list[Job]:
+    """Say of every job how its attempt ended, guarded by the fence, all in one transaction, and claim in it what
+    is `wanted` next.
+
+    Returns:
+        The jobs that were claimed.
+    """
     failpoint("generate:done")
     endings = [_ending(bench, job, work, lease) for job in jobs]
     failpoint("store:done")
-    concluded = _patiently(lambda: bench.claims.conclude(endings))
+    concluded, claimed = _patiently(
+        lambda: bench.claims.turn_over(endings, None if bench.draining.is_set() else wanted)
+    )
     bench.bus.changed()
     bench.doorbell.ring_courier(concluded)
     for before, after in zip(jobs, concluded, strict=True):
@@ -193,6 +183,7 @@ def conclude(bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease) -> Non
             bench.narrator.ended(after, work.run_s)
     refused = [ending for ending, after in zip(endings, concluded, strict=True) if after is None]
     drop(bench, [key for ending in refused for key in ending.stored])
+    return _begun(bench, claimed)
 
 
 def drop(bench: Bench, keys: Sequence[str]) -> None:
@@ -201,6 +192,19 @@ def drop(bench: Bench, keys: Sequence[str]) -> None:
         bench.orphans.set_aside(keys)
     except (StoreUnavailable, OSError) as fault:
         log.warning("what was stored in vain waits for the sweep: %s", fault)
+
+
+def _wanted(bench: Bench, queue: str) -> Wanted:
+    return Wanted(queue, bench.name, bench.lease_s, partial(_companions, bench.catalog))
+
+
+def _begun(bench: Bench, jobs: list[Job]) -> list[Job]:
+    """Tell that these jobs were claimed."""
+    if jobs:
+        bench.bus.changed()
+        bench.doorbell.ring_courier(jobs)
+        bench.narrator.started(jobs)
+    return jobs
 
 
 def _companions(catalog: Catalog, lead: Job) -> int:
@@ -252,7 +256,7 @@ def _ending(bench: Bench, job: Job, work: Work, lease: Lease) -> Ending:
     return Ending(job.id, job.fence, lambda current, now: lifecycle.succeed(current, outcome, now, **times), stored)
 
 
-def _patiently(conclude_once: Callable[[], list[Job | None]]) -> list[Job | None]:
+def _patiently(conclude_once: Callable[[], Turnover]) -> Turnover:
     """A finished picture is worth waiting for a database that is being restarted; the lease stays guarded
     by its fence however long that takes."""
     give_up_at = time.monotonic() + _CONCLUDE_PATIENCE_S

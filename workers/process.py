@@ -26,7 +26,8 @@ from storage.engine import Database
 from storage.jobs import JobStore
 from storage.orphans import Orphans
 from storage.previews import PreviewWriter
-from workers.attempt import Bench, attempt
+from workers.attempt import work_off
+from workers.bench import Bench
 from workers.breakers import open_circuits
 from workers.lease import Lease
 from workers.narrator import Narrator, celery_name
@@ -128,7 +129,7 @@ class Worker:
 
     def _look(self, queue: str) -> int:
         try:
-            return attempt(self.bench, queue)
+            return work_off(self.bench, queue)
         except StoreUnavailable as fault:
             log.warning("nothing claimed or concluded, the reaper will ring again: %s", fault)
             return 0

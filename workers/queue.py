@@ -9,13 +9,15 @@ from kombu import Exchange, Queue
 
 from config.settings import Settings
 from jobs.values import Job
-from storage.bus import Errands
+from storage.bus import Errands, connect
 
 log = logging.getLogger(__name__)
 
 LOOK = "safelight.look"  # the task's name; its id is the id of the job that rang
 DELIVER = "safelight.deliver"  # the courier's, and the queue it listens to
 COURIER = "courier"
+
+ENOUGH = 64  # bells in one queue: they wake every worker there may be; the reaper wakes more
 
 _PLAIN = Exchange("", type="direct")  # the default exchange: a message goes straight to the list it names
 
@@ -56,11 +58,13 @@ def build_celery(settings: Settings, queues: Iterable[str] = ("default",)) -> Ce
 
 class Doorbell:
     """Rings for jobs without waiting: a broker that is down or frozen delays nobody. What is lost here the
-    reaper rings again."""
+    reaper rings again. A worker that was woken goes on until its queue is empty, so where many bells wait already,
+    one more would wake nobody."""
 
     def __init__(self, app: Celery, errands: Errands) -> None:
         self._app = app
         self._errands = errands
+        self._broker = connect(app.conf.broker_url)
 
     def ring(self, jobs: Sequence[tuple[str, str]], task: str = LOOK) -> None:
         """Ring for (job id, queue) pairs, in the background."""
@@ -77,9 +81,17 @@ class Doorbell:
         Raises:
             OSError, kombu.exceptions.OperationalError: the broker is away. Some may have been rung.
         """
-        with self._app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
-            for job_id, queue in jobs:
-                self._publish(producer, task, job_id, queue)
+        wanted = self._coalesced(jobs) if task == LOOK else jobs
+        if wanted:
+            with self._app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
+                for job_id, queue in wanted:
+                    self._publish(producer, task, job_id, queue)
+
+    def _coalesced(self, jobs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        queues = {queue for _, queue in jobs}
+        room = {queue: max(0, ENOUGH - int(self._broker.llen(queue))) for queue in queues}
+        by_queue = {queue: [job for job in jobs if job[1] == queue][: room[queue]] for queue in queues}
+        return [job for some in by_queue.values() for job in some]
 
     def _publish(self, producer: Any, task: str, job_id: str, queue: str) -> None:
         message = self._app.amqp.create_task_message(job_id, task, args=(), kwargs={}, ignore_result=True)

@@ -26,11 +26,10 @@ from storage.jobs import JobStore
 from storage.leadership import Leadership
 from storage.orphans import Orphans
 from workers.narrator import Narrator
-from workers.queue import COURIER, DELIVER, Doorbell, build_celery
+from workers.queue import COURIER, DELIVER, ENOUGH, Doorbell, build_celery
 
 log = logging.getLogger(__name__)
 
-_RING_MOST = 64  # doorbells enough to wake every worker there may be; the next round rings on
 _HOUSEKEEPING_EVERY_S = 60.0
 _LEAD_ROUNDS = 4  # a leader that is not heard of for so many rounds has lost the lead
 _ORPHAN_GRACE_S = 3600.0  # far longer than a worker may need between storing bytes and the row that lists them
@@ -77,16 +76,16 @@ class Reaper:
         """As many doorbells as there are claimable jobs, less those that already wait in the queue."""
         for queue in self._claims.queues():
             waiting = int(self._broker.llen(queue))
-            if waiting >= _RING_MOST:
+            if waiting >= ENOUGH:
                 continue
-            silent = self._claims.claimable(queue, _RING_MOST)[waiting:]
+            silent = self._claims.claimable(queue, ENOUGH)[waiting:]
             if silent:
                 self._doorbell.ring_now([(job_id, queue) for job_id in silent])
 
     def ring_for_deliveries(self) -> None:
         """The same for webhooks: those whose next try is due, and those whose bell was lost."""
         waiting = int(self._broker.llen(COURIER))
-        due = self._deliveries.due(_RING_MOST)[waiting:] if waiting < _RING_MOST else []
+        due = self._deliveries.due(ENOUGH)[waiting:] if waiting < ENOUGH else []
         if due:
             self._doorbell.ring_now([(delivery_id, COURIER) for delivery_id in due], DELIVER)
 

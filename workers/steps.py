@@ -3,6 +3,7 @@ in the background who looks. Nothing here waits for the broker."""
 
 import time
 from collections.abc import Collection, Sequence
+from typing import Self
 
 from jobs.values import Job, Progress
 from models.runner import NO_PREVIEWS, Previews
@@ -25,7 +26,7 @@ class Steps:
         self._watched: tuple[set[str], float] = set(), 0.0  # and until when that is good
         self._shown: dict[str, int] = {}  # the step of each job's newest preview
 
-    def __enter__(self) -> "Steps":
+    def __enter__(self) -> Self:
         self._ask(time.monotonic())
         return self
 

@@ -5,6 +5,7 @@ import { live } from "./vendor/lit-html/directives/live.js";
 import { control } from "./controls.js";
 import { fieldsOf, inputOf, plus } from "./fields.js";
 import { icons } from "./icons.js";
+import { stacked } from "./layout.js";
 import { parse, stringify } from "./numbers.js";
 import { counted } from "./words.js";
 
@@ -73,6 +74,7 @@ export class Composer {
       for (const { field, detail } of fault.errors ?? []) this.#faults.set(field.replace(/^input\./, ""), detail);
       const named = [...this.#faults.keys()].some((name) => this.#has(name));
       this.#complaint = named && fault.status === 422 ? "" : [fault.message, ...this.#unplaced()].join(" ");
+      requestAnimationFrame(() => requestAnimationFrame(showFault)); // once it is drawn
     }
     this.busy = false;
     this.page.draw();
@@ -87,6 +89,7 @@ export class Composer {
     const { draft, model } = this;
     if (!model) return html`<p class="about">No model is in the catalog.</p>`;
     const { prompt, front, more } = this.fields;
+    const [shown, folded] = stacked.matches ? [[], [...front, ...more]] : [front, more];
     return html`<form
       class="composer"
       aria-label="New picture"
@@ -95,18 +98,8 @@ export class Composer {
       novalidate
     >
       ${prompt ? this.#prompt(prompt) : nothing} ${this.page.models.length > 1 ? this.#chooser() : nothing}
-      <div class="front">${front.map((one) => this.#control(one))}</div>
-      ${
-        more.length
-          ? html`<details class="more" ?open=${more.some(({ name }) => this.#faults.has(name))}>
-              <summary>
-                ${icons.chevron} More
-                <span class="about">${more.map((one) => one.title.toLowerCase()).join(", ")}</span>
-              </summary>
-              ${more.map((one) => this.#control(one))}
-            </details>`
-          : nothing
-      }
+      ${shown.length ? html`<div class="front">${shown.map((one) => this.#control(one))}</div>` : nothing}
+      ${folded.length ? this.#fold(folded) : nothing}
       ${
         model.circuit && model.circuit !== "closed"
           ? html`<p class="fault">This model cannot be loaded at present${model.fault ? `: ${model.fault}` : "."}</p>`
@@ -116,7 +109,6 @@ export class Composer {
       <div class="go">
         ${this.#stepper()}
         <button class="develop" ?disabled=${this.busy} aria-keyshortcuts="Control+Enter Meta+Enter">
-          <span class="bulb" aria-hidden="true"></span>
           <span>Develop${draft.variations > 1 ? ` ${draft.variations}` : ""}</span>
           <kbd aria-hidden="true">${APPLE ? "⌘" : "Ctrl"} ↵</kbd>
         </button>
@@ -165,6 +157,16 @@ export class Composer {
           : nothing
       }
     </div>`;
+  }
+
+  #fold(fields) {
+    return html`<details class="more">
+      <summary>
+        ${icons.chevron} ${stacked.matches ? "Settings" : "More"}
+        <span class="about">${fields.map((one) => one.title.toLowerCase()).join(", ")}</span>
+      </summary>
+      ${fields.map((one) => this.#control(one))}
+    </details>`;
   }
 
   #control(field) {
@@ -245,6 +247,14 @@ export class Composer {
     event.target.dispatchEvent(new Event("change", { bubbles: true })); // a number still being typed counts
     event.currentTarget.requestSubmit();
   };
+}
+
+/** To the first field that is wrong, also where it is folded away. */
+function showFault() {
+  const wrong = document.querySelector(".composer [aria-invalid=true]");
+  if (!wrong) return;
+  wrong.closest("details")?.setAttribute("open", "");
+  wrong.focus();
 }
 
 function kept() {

@@ -4,6 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { live } from "./vendor/lit-html/directives/live.js";
 import { integerOf, randomSeed, stepOf } from "./fields.js";
 import { icons } from "./icons.js";
+import { parse, stringify } from "./numbers.js";
 import { vars } from "./vars.js";
 
 /** A labelled control with its description, a way back to the default, and what the server found wrong. */
@@ -163,7 +164,7 @@ const KINDS = {
       id=${id}
       rows="2"
       placeholder="JSON"
-      .value=${live(value === undefined ? "" : JSON.stringify(value))}
+      .value=${live(value === undefined ? "" : stringify(value))}
       @change=${(event) => set(jsonOf(event.target.value))}
       aria-describedby=${described || nothing}
       aria-invalid=${invalid}
@@ -172,7 +173,7 @@ const KINDS = {
 
 function jsonOf(text) {
   try {
-    return text.trim() ? JSON.parse(text) : undefined;
+    return text.trim() ? parse(text) : undefined;
   } catch {
     return text; // the server says what is wrong with it
   }

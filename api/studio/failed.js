@@ -8,6 +8,16 @@ import { counted, duration, moment, promptOf } from "./words.js";
 const PAGE = 50;
 const AT_ONCE = 4;
 
+const OUTCOMES = {
+  succeed: "succeeded",
+  fail: "failed for good",
+  "retry later": "failed, to be tried again",
+  "hand back": "handed back",
+  stop: "stopped",
+  lose: "lost, to be tried again",
+  "give up": "lost for good",
+};
+
 export class Failed {
   #attempts = new Map(); // `id seq` → attempts, once they were asked for
   #cursor = undefined;
@@ -112,7 +122,8 @@ export class Failed {
         (one) =>
           html`<li>
             <p>
-              <strong>Attempt ${one.number}</strong> on ${one.worker}, ${one.outcome ?? "running"}
+              <strong>Attempt ${one.number}</strong> on ${one.worker},
+              ${OUTCOMES[one.outcome] ?? one.outcome ?? "running"}
               <span class="about"
                 >${moment(one.started_at)}${one.finished_at ? `, ${duration((new Date(one.finished_at) - new Date(one.started_at)) / 1000)}` : ""}</span
               >

@@ -5,6 +5,7 @@ import { Composer } from "./composer.js";
 import { Failed } from "./failed.js";
 import { Health } from "./health.js";
 import { icons } from "./icons.js";
+import { stacked } from "./layout.js";
 import { FINAL, Safelight } from "./safelight.js";
 import { Store } from "./store.js";
 import { Viewer } from "./viewer.js";
@@ -15,7 +16,6 @@ import { promptOf } from "./words.js";
 
 const SURE_FOR_MS = 4_000;
 const MOST_SUBMITS_AT_ONCE = 4;
-const STACKED = matchMedia("(max-width: 60rem)"); // the form above the wall, not beside it
 
 /** What the parts see of each other, and what can be done. */
 class Page {
@@ -44,6 +44,7 @@ class Page {
       this.#follow();
       this.#opened = Boolean(this.route.job) && (this.#opened || !before);
     });
+    stacked.addEventListener("change", this.draw);
     this.client.addEventListener("connection", () => (this.store.mark(), this.draw()));
     this.client.addEventListener("page", ({ detail }) => (this.store.takePage(detail), this.draw()));
     this.client.watchAll((job, id) => this.#changed(job, id));
@@ -86,7 +87,7 @@ class Page {
     await Promise.all(Array.from({ length: Math.min(MOST_SUBMITS_AT_ONCE, jobs.length) }, work));
     if (this.route.name !== "wall") location.hash = "";
     this.notices.hear(jobs.length === 1 ? "Submitted." : `${jobs.length} jobs submitted.`);
-    if (STACKED.matches) document.getElementById("main").scrollIntoView();
+    if (stacked.matches) document.getElementById("main").scrollIntoView();
   };
 
   cancel = (job) => this.attempt(this.client.cancel(job.id));

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { keyed } from "./vendor/lit-html/directives/keyed.js";
+import { stringify } from "./numbers.js";
 import { FINAL } from "./safelight.js";
 import { icons } from "./icons.js";
 import { asCurl, asPython } from "./snippets.js";
@@ -128,12 +129,12 @@ export class Viewer {
       ["Model", `${job.model} ${job.model_version}`],
       ...settings.map(([name, value]) => [
         name.replaceAll("_", " "),
-        typeof value === "object" ? JSON.stringify(value) : String(value),
+        typeof value === "object" ? stringify(value) : String(value),
       ]),
       [
         "Picture",
         output &&
-          [output.width && `${output.width} × ${output.height}`, output.media_type, bytes(output.bytes)]
+          [output.width && `${output.width} × ${output.height}`, format(output), bytes(output.bytes)]
             .filter(Boolean)
             .join(", "),
       ],
@@ -231,6 +232,11 @@ function size(job, output) {
     "--ratio": known ? `${width} / ${height}` : "1",
     "--most": known && width > 48 ? `${width * MOST_ENLARGED}px` : "32rem",
   };
+}
+
+/** "image/png" → "PNG". */
+function format(output) {
+  return output.media_type.split("/").at(-1).toUpperCase();
 }
 
 function fileName(job, output) {

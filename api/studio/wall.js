@@ -125,7 +125,7 @@ export function stateOf(page, job) {
       Number.isFinite(job.queue_position) && inLine(job.queue_position),
       left !== null && about(left),
     ],
-    running: () => [job.cancel_requested ? "stopping" : stepsOf(job), left !== null && `${about(left)} left`],
+    running: () => [job.cancel_requested ? "stopping" : stepsOf(job), left !== null && `${about(left, "")} left`],
     succeeded: () => [job.cached ? "from the cache" : duration(job.timings.run_s)],
     failed: () => [job.error?.code.replaceAll("_", " ")],
     canceled: () => [],

@@ -18,8 +18,8 @@ export function duration(seconds) {
 }
 
 /** An estimate does not pretend to tenths. */
-export function about(seconds) {
-  return seconds < 1.5 ? "a moment" : `about ${whole(seconds)}`;
+export function about(seconds, word = "about ") {
+  return seconds < 1.5 ? "a moment" : word + whole(seconds);
 }
 
 function whole(seconds) {

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.report import write_report
+from tests.faults.report import marked_file, write_report
 from tests.faults.storm import rage
 from tests.faults.toll import Toll
 
@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
     parser.add_argument("--seconds", type=float, default=45.0, help="how long each storm lasts")
-    parser.add_argument("--report", type=Path, help="replace the tables in this file, docs/reliability.md")
+    parser.add_argument("--report", type=marked_file, help="replace the tables in this file: docs/reliability.md")
     asked = parser.parse_args()
     tolls = [_rage(database, seed, asked.seconds) for database in asked.databases for seed in asked.seeds]
     jobs, faults = sum(toll.jobs for toll in tolls), sum(toll.deeds.total() for toll in tolls)

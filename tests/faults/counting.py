@@ -39,6 +39,10 @@ class Count:
     def stuck(self) -> list[str]:
         return [job_id for job_id, job in self.jobs.items() if job["status"] not in FINAL]
 
+    @property
+    def wrong(self) -> list[str]:
+        return [*self.lost, *self.duplicated, *self.stuck, *self.broken]
+
 
 def settle(http: httpx.Client) -> float:
     """Wait until every job is final, or until none has come to its end for CALM_S; says how long it took."""

@@ -1,4 +1,4 @@
-"""What is done to a stack in a storm: which deeds is drawn from a seed beforehand, so that a storm can be had again."""
+"""What is done to a stack in a storm. Which deeds, is drawn from a seed beforehand: a storm can be had again."""
 
 import contextlib
 import random
@@ -25,8 +25,10 @@ _DEEDS: tuple[tuple[float, str, str, tuple[float, float]], ...] = (
     (4, "kill", "api", (0, 0)),
     (3, "kill", "reaper", (0, 0)),
     (3, "kill", BROKER, (0, 0)),
+    (1, "kill", "courier", (0, 0)),
     (1, "kill", "flower", (0, 0)),
-    (4, "freeze", "worker", (0.5, 6.0)),  # longer than the lease, or not
+    (3, "freeze", "worker", (0.5, 2.0)),
+    (4, "freeze", "worker", (6.0, 9.0)),  # beyond its lease
     (2, "freeze", "api", (0.5, 2.0)),
     (2, "freeze", "reaper", (0.5, 6.0)),
     (1, "freeze", "flower", (0.5, 2.0)),

@@ -78,5 +78,5 @@ def _is_whole(path: Path) -> bool:
 def _sweep(settings: Settings) -> None:
     reaper = Reaper(settings)
     for shelf in range(SHELVES):
-        reaper.sweep_artifacts(shelf, grace_s=0)
+        reaper.sweep_artifacts(shelf, grace_s=-1)
     reaper.close()

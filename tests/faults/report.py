@@ -2,6 +2,7 @@
 
 import os
 import platform
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -12,11 +13,18 @@ from tests.faults.toll import Toll
 BEGIN, END = "<!-- storms: written by make chaos -->", "<!-- storms: end -->"
 
 
+def marked_file(path: str) -> Path:
+    """The file of that path. Raises: ArgumentTypeError when it has no place for a report."""
+    file = Path(path)
+    if not file.is_file() or BEGIN not in (text := file.read_text("utf-8")) or END not in text:
+        raise ArgumentTypeError(f"{file} lacks the marks {BEGIN} and {END}")
+    return file
+
+
 def write_report(file: Path, tolls: Sequence[Toll], seconds: float) -> None:
     """Put the tables between the marks of that file."""
     before, _, rest = file.read_text("utf-8").partition(BEGIN)
-    _, found, after = rest.partition(END)
-    assert found, f"{file} lacks the marks {BEGIN} and {END}"
+    after = rest.partition(END)[2]
     tables = "\n".join(_tables(tolls, seconds))
     file.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}", "utf-8")
 

@@ -1,0 +1,40 @@
+"""The bench: everything a worker works with, in one place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+from models.catalog import Catalog
+from models.loading import LoadedModels
+from storage.artifacts import ArtifactStore
+from storage.bus import Bus
+from storage.circuits import Circuits
+from storage.claims import Claims
+from storage.orphans import Orphans
+from storage.previews import PreviewWriter
+from workers.lease import Lease
+from workers.narrator import Narrator
+from workers.pace import Paces
+from workers.queue import Doorbell
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Opened once by workers.process and handed to every attempt."""
+
+    name: str
+    claims: Claims
+    orphans: Orphans
+    circuits: Circuits
+    artifacts: ArtifactStore
+    bus: Bus
+    previews: PreviewWriter
+    doorbell: Doorbell
+    narrator: Narrator
+    catalog: Catalog
+    models: LoadedModels
+    paces: Paces
+    lease_s: float
+    heartbeat_s: float
+    draining: Event
+    on_lease: Callable[[Lease | None], None]  # who else must reach the lease: cancel listener, drain
