@@ -49,6 +49,7 @@ class Follower:
         self._subscribers: dict[str, set[Subscriber]] = {}
         self._watching_all: set[Subscriber] = set()
         self._views: dict[str, View] = {}
+        self._entries: list[Entry] = []  # read, and not handed on yet
         self._owed: dict[str, None] = {}  # jobs that changed and were not offered yet
         self._places: dict[str, Place] = {}
         self._task: asyncio.Task[None] | None = None
@@ -153,7 +154,8 @@ class Follower:
                 await asyncio.sleep(_RECOVER_S)
 
     async def _look(self) -> None:
-        entries, found = await asyncio.to_thread(self._read)
+        found = await asyncio.to_thread(self._read)
+        entries, self._entries = self._entries, []
         self.on_entries(entries)
         told, self._owed = self._owed, {}
         for job_id in told:
@@ -162,9 +164,10 @@ class Follower:
             else:
                 self._offer_gone(job_id)
 
-    def _read(self) -> tuple[Sequence[Entry], dict[str, Job]]:
+    def _read(self) -> dict[str, Job]:
         """In a thread. Should the second query fail, what the first one found stays owed."""
         entries = self._feed.read()
+        self._entries += entries
         self._owed.update(dict.fromkeys(entry.job_id for entry in entries if self._is_watched(entry.job_id)))
         if self._feed.missed:
             self._owed.update(dict.fromkeys([*self._subscribers, *self._views]))
@@ -173,7 +176,7 @@ class Follower:
         for start in range(0, len(owed), _JOBS_A_QUERY):
             jobs = self._store.get_many(owed[start : start + _JOBS_A_QUERY])
             found.update((job.id, job) for job in jobs)
-        return entries, found
+        return found
 
     def _is_watched(self, job_id: str) -> bool:
         return job_id in self._subscribers or bool(self._watching_all)

@@ -77,7 +77,7 @@ def show_work(page: Page, stack: RunningStack) -> None:
         stack.submit("scenes", prompt=prompt, seed=SEED, steps=12)
     page.locator("h1").click()  # the form loses the focus
     page.wait_for_function("() => document.querySelectorAll('.card[data-status=running] [data-come]').length > 0")
-    page.wait_for_function("() => Number(document.querySelector('.card [role=progressbar]').ariaValueNow) >= 25")
+    page.wait_for_function("() => Number(document.querySelector('.card [role=progressbar]').ariaValueNow) >= 45")
     expect(page.locator(".card", has_text="next in line")).to_be_visible()
     save(page, "working", after_ms=0)
     jobs = len(FIRST) + len(THEN) + len(LAST)
@@ -87,7 +87,7 @@ def show_work(page: Page, stack: RunningStack) -> None:
 def show_picture(page: Page) -> None:
     page.evaluate("scrollTo(0, 0)")
     page.locator(".card", has_text=FIRST[-1]).locator(".print").click()
-    expect(page.locator(".facts")).to_contain_text("worker-0")
+    expect(page.locator(".facts")).to_contain_text("attempt 1")
     save(page, "finished")
     page.keyboard.press("Escape")
 
@@ -109,7 +109,7 @@ def show_failures(browser: Browser, stack: RunningStack) -> None:
 
 
 def save(page: Page, name: str, after_ms: int = 2500) -> None:
-    """Write the page as PNG, with gradients only as fine as its size allows; the commonest colours stay as they are."""
+    """Write the page as PNG: the commonest colours as they are, the others only as fine as the file's size allows."""
     page.wait_for_timeout(after_ms)  # for pictures that are still coming out of the developer
     pixels = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
     packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)

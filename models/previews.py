@@ -3,7 +3,9 @@
 
 import io
 import logging
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -21,6 +23,8 @@ SIDE = 128  # of the longer side, in pixels
 MOST_BYTES = 8_000
 
 _QUALITIES = (70, 40, 10)  # the first that is small enough; noise may need the last
+_COSTS = 9
+_MEASURE_S = 1.0
 _DECODED = 32  # the decoder sees latents of at most this many on a side
 
 Draw = Callable[[torch.Tensor], torch.Tensor]  # latents (channels, height, width) -> RGB (height, width, 3), 0 to 1
@@ -28,7 +32,7 @@ Draw = Callable[[torch.Tensor], torch.Tensor]  # latents (channels, height, widt
 
 class Painter:
     """Draws what the latents of one pipeline show: by the entry's linear map, or else by the pipeline's own
-    decoder where that can be used in between. `cost_s` is what a preview took of late."""
+    decoder where that can be used in between."""
 
     def __init__(self, entry: Entry, pipeline: Any, device: str) -> None:
         """Raises: ValueError, when the entry's map is for another number of channels."""
@@ -37,7 +41,7 @@ class Painter:
         if entry.preview and channels and len(entry.preview.rgb) != channels:
             raise ValueError(f"[preview] rgb has {len(entry.preview.rgb)} rows, the latents {channels} channels")
         self._draw = _linear(entry.preview) if entry.preview else _decoder(entry, vae) if channels else None
-        self.cost_s = 0.0
+        self._costs: deque[float] = deque(maxlen=_COSTS)
         if self._draw:
             self._measure(channels or len(entry.preview.rgb if entry.preview else ()), device)
 
@@ -58,18 +62,24 @@ class Painter:
             self._draw = None
             return None
 
+    @property
+    def cost_s(self) -> float:
+        """What a preview takes, by the last few: one hiccup must not end the previews of short jobs for ever."""
+        return statistics.median(self._costs)
+
     def note_cost(self, took_s: float) -> None:
-        """A slow one counts for little, or one hiccup would end the previews of all short jobs to come."""
-        self.cost_s += (min(took_s, 2 * self.cost_s) - self.cost_s) / 4
+        self._costs.append(took_s)
 
     def _measure(self, channels: int, device: str) -> None:
         blank = torch.zeros(channels, _DECODED, _DECODED, device=device)
         with torch.inference_mode():
-            for _ in range(2):  # the first one also sets up what all later ones use
-                _settle(blank)
+            self.paint(blank)  # sets up what all later ones use
+            until = time.perf_counter() + _MEASURE_S
+            while len(self._costs) < _COSTS and (not self._costs or time.perf_counter() < until):
                 began = time.perf_counter()
                 self.paint(blank)
-                self.cost_s = time.perf_counter() - began
+                _settle(blank)
+                self.note_cost(time.perf_counter() - began)
 
 
 class Sketches:
@@ -109,9 +119,7 @@ class Sketches:
         return previews
 
 
-def estimate(
-    scheduler: Any, before: torch.Tensor | None, after: torch.Tensor, row: slice
-) -> torch.Tensor | None:
+def estimate(scheduler: Any, before: torch.Tensor | None, after: torch.Tensor, row: slice) -> torch.Tensor | None:
     """The latents of the picture that the pipeline is after, as far as it knows them at this step. Where the
     scheduler does not tell, they are the present ones, noise included. None: nothing worth seeing yet.
 

@@ -6,7 +6,6 @@ import { icons } from "./icons.js";
 import { counted, duration, moment, promptOf } from "./words.js";
 
 const PAGE = 50;
-const AT_ONCE = 4;
 
 const OUTCOMES = {
   succeed: "succeeded",
@@ -27,7 +26,12 @@ export class Failed {
     this.page = page;
   }
 
-  /** Fetch the first page of failed jobs, when somebody looks. */
+  /** Somebody looks: fetch the first page of failed jobs. */
+  enter() {
+    this.#cursor = undefined;
+    return this.load();
+  }
+
   async load() {
     const found = await this.page.client.jobs({ status: "failed", limit: PAGE, cursor: this.#cursor });
     this.#cursor = found.next_cursor;
@@ -70,21 +74,16 @@ export class Failed {
   /** Every failed job, also those on pages that nobody has looked at. */
   async retryAll() {
     this.retrying = true;
-    try {
-      while (this.#cursor) await this.load();
-      const jobs = this.page.store.having("failed");
-      let retried = 0;
-      const work = async () => {
-        for (let job = jobs.pop(); job; job = jobs.pop()) {
-          if (await this.page.retry(job, { quietly: true })) retried++;
-        }
-      };
-      await Promise.all(Array.from({ length: AT_ONCE }, work));
-      this.page.say(`${counted(retried, "job")} queued again.`);
-    } finally {
-      this.retrying = false;
-      this.page.draw();
-    }
+    this.page.draw();
+    await this.page.attempt(this.#retryAll());
+    this.retrying = false;
+    this.page.draw();
+  }
+
+  async #retryAll() {
+    const retried = await this.page.client.retryAll({ status: ["failed"] });
+    this.page.say(`${counted(retried, "job")} queued again.`);
+    await this.enter();
   }
 
   #row(job) {
@@ -100,9 +99,7 @@ export class Failed {
         </p>
       </div>
       <div class="row-acts">
-        <button class="button" @click=${() => this.page.attempt(this.page.retry(job))}>
-          ${icons.again}<span>Retry</span>
-        </button>
+        <button class="button" @click=${() => this.page.retry(job)}>${icons.again}<span>Retry</span></button>
         <button class="button ${sure ? "sure" : ""}" @click=${() => this.page.remove(job)}>
           ${icons.trash}<span>${sure ? "Really delete" : "Delete"}</span>
         </button>

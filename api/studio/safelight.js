@@ -73,6 +73,17 @@ export class Safelight extends EventTarget {
   cancel = async (id) => this.#take(await this.#http.post(`${path(id)}/cancel`, null, { tries: 3 }));
   retry = async (id) => this.#take(await this.#http.post(`${path(id)}/retry`));
 
+  /** Queue all these jobs again: `{status: ["failed"], model, since, …}` as for POST /v1/jobs/retry. How many. */
+  async retryAll(choice) {
+    let [count, cursor] = [0, null];
+    do {
+      const done = await this.#http.post("/v1/jobs/retry", cursor ? { ...choice, cursor } : choice, { tries: 3 });
+      [count, cursor] = [count + done.count, done.next_cursor];
+    } while (cursor);
+    if (!this.#link.open) await this.jobs({ status: UNFINISHED, limit: PAGE_MOST });
+    return count;
+  }
+
   /** A page of jobs, newest first: `{jobs, next_cursor}`. */
   async jobs(filter = {}) {
     const given = Object.entries(filter).flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, one]));

@@ -92,10 +92,8 @@ class Page {
 
   cancel = (job) => this.attempt(this.client.cancel(job.id));
 
-  retry = async (job, { quietly = false } = {}) => {
-    const done = await this.attempt(this.client.retry(job.id));
-    if (done && !quietly) this.say("Queued again.");
-    return done;
+  retry = async (job) => {
+    if (await this.attempt(this.client.retry(job.id))) this.say("Queued again.");
   };
 
   /** The same job with a seed that the server draws. */
@@ -157,7 +155,7 @@ class Page {
     if (location.hash === "#main") return; // the skip link's
     const [, id] = /^#job\/([\w-]+)$/.exec(location.hash) ?? [];
     const name = id ? this.route.name : location.hash === "#failed" ? "failed" : "wall";
-    if (name === "failed" && this.route.name !== "failed") this.attempt(this.failed.load());
+    if (name === "failed" && this.route.name !== "failed") this.attempt(this.failed.enter());
     this.route = { name, job: id ?? null };
     if (id && !this.store.get(id)) this.#fetch(id);
     this.draw();
