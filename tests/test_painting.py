@@ -288,9 +288,8 @@ def test_who_waited_longest_for_a_preview_is_next_and_nobody_comes_again_too_soo
 
 def test_one_slow_preview_does_not_end_those_of_short_jobs(runner: DiffusersRunner) -> None:
     painter = Painter(shipped(), runner._pipeline, "cpu")
-    usual = painter.cost_s
     painter.note_cost(100.0)
-    assert painter.cost_s < 10 * usual
+    assert painter.cost_s < 1.0
     for _ in range(9):
         painter.note_cost(50.0)
     assert painter.cost_s == 50.0, "but what is always slow is"

@@ -58,6 +58,7 @@ def test_after_a_cut_of_the_network_the_final_state_appears(enter: Enter, stack:
     running = stack.submit(prompt="cut off", **SLOW)["id"]
     visit.until(running, "running")
     visit.context.set_offline(True)
+    visit.until_connected("Server away")
     unseen = stack.submit(prompt="begun and ended unseen")["id"]
     stack.finished(running)
     stack.finished(unseen)
@@ -70,14 +71,23 @@ def test_after_a_cut_of_the_network_the_final_state_appears(enter: Enter, stack:
 def test_while_sockets_are_refused_the_page_polls_and_later_returns_to_its_socket(
     enter: Enter, stack: RunningStack
 ) -> None:
+    refused: list[str] = []
+
+    def answer(socket: WebSocketRoute) -> None:
+        if len(refused) < 5:
+            refused.append(socket.url)
+            socket.close()
+        else:
+            socket.connect_to_server()
+
     visit = enter(stack)
-    visit.until_connected()
-    visit.page.route_web_socket("**/v1/ws", lambda socket: socket.close())
+    visit.page.route_web_socket("**/v1/ws", answer)
     visit.page.reload()
     visit.until_connected("Polling")
     job_id = stack.submit(prompt="without a socket", **SLOW)["id"]
     visit.until(job_id, "running")
     visit.until(job_id, "succeeded")
+    visit.until_connected("Live")
 
 
 def test_an_old_frame_that_comes_late_changes_nothing(enter: Enter, stack: RunningStack) -> None:

@@ -1,0 +1,1 @@
+"""What Safelight is held against: the usual recipes, each as one file that runs."""
