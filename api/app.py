@@ -15,6 +15,7 @@ from api import (
     mending,
     models,
     page,
+    poll,
     previews,
     problems,
     sockets,
@@ -25,7 +26,21 @@ from api import (
 from api.context import Context
 from api.origins import OriginGuard
 
-_ROOMS = (submit, jobs, mending, events, previews, sockets, models, artifacts, health, stats, webhooks, asyncapi)
+_ROOMS = (
+    submit,
+    poll,
+    jobs,
+    mending,
+    events,
+    previews,
+    sockets,
+    models,
+    artifacts,
+    health,
+    stats,
+    webhooks,
+    asyncapi,
+)
 
 _DESCRIPTION = "A durable job service for generative media. POST a job, get its id, be told when it changes."
 
@@ -42,20 +57,7 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (
-        submit,
-        jobs,
-        mending,
-        events,
-        previews,
-        sockets,
-        models,
-        artifacts,
-        health,
-        stats,
-        webhooks,
-        asyncapi,
-    ):
+    for module in _ROOMS:
         app.include_router(module.router)
     app.router.routes.append(WebSocketRoute("/v1/ws", sockets.Sockets(context)))
     page.install(app)
@@ -86,3 +88,4 @@ async def _running(context: Context) -> AsyncIterator[None]:
         await context.tickets.close()
         await context.previews.close()
         await context.intake.close()
+        context.lookup.close()

@@ -12,6 +12,7 @@ from api.follower import Follower
 from api.forecast import Forecast
 from api.hearing import Hearing
 from api.intake import Intake
+from api.lookup import Lookup
 from api.queues import Queues
 from api.tickets import Tickets
 from config.settings import Settings
@@ -40,6 +41,7 @@ class Context:
     bus: Bus
     doorbell: Doorbell
     intake: Intake
+    lookup: Lookup
     hearing: Hearing
     follower: Follower
     forecast: Forecast

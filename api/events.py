@@ -29,7 +29,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 async def stream_events(job_id: str, context: Ctx, last_event_id: Annotated[str | None, Header()] = None) -> Response:
     """The job as server-sent events. With `Last-Event-ID` what was seen is not told again; a final state that was
     seen is answered with 204, at which browsers stop asking."""
-    job = await asyncio.to_thread(context.store.get, known_id(job_id), TENANT)
+    job = await context.lookup.get(known_id(job_id), TENANT)
     seen = _seq(last_event_id)
     if seen > job.seq:  # of another server, or invented
         seen = 0
@@ -54,7 +54,7 @@ class EventStream(Response):
         listener = asyncio.create_task(_until_gone(receive, self._watcher))
         try:
             with self._context.follower.following(self._job_id, self._watcher):
-                job = await asyncio.to_thread(self._context.store.get, self._job_id)
+                job = await self._context.lookup.get(self._job_id)
                 self._watcher.offer(self._context.follower.view(job))
                 await self._tell(send, listener)
         except (JobNotFound, TimeoutError, OSError):

@@ -1,10 +1,10 @@
-"""/v1/jobs: submit, read, list, cancel, retry, delete."""
+"""/v1/jobs: list, cancel, retry, delete."""
 
 import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
 from api import orders
@@ -12,7 +12,6 @@ from api.context import TENANT, Context, Ctx
 from api.documents import AttemptListDocument, JobDocument, JobListDocument, ProblemDocument
 from api.orders import known_id
 from api.paging import decode_cursor, encode_cursor, parse_since
-from api.waiting import POLL_AFTER_S, WAIT_MOST_S, wait_beyond
 from jobs.document import Document, attempt_document
 from jobs.errors import FieldFault, InvalidInput
 from jobs.values import Job, Status
@@ -49,29 +48,6 @@ async def list_jobs(
     return JSONResponse({"jobs": [_document(context, job) for job in page], "next_cursor": more})
 
 
-@router.get("/{job_id}", response_model=JobDocument)
-async def get_job(
-    job_id: str,
-    context: Ctx,
-    wait: Annotated[float, Query(ge=0, le=WAIT_MOST_S, allow_inf_nan=False)] = 0,
-    after: Annotated[int | None, Query(ge=0, le=(1 << 63) - 1)] = None,
-    if_none_match: Annotated[str | None, Header()] = None,
-) -> Response:
-    """The job as it stands. With `wait`, answered once its `seq` is beyond `after` (without `after`: once it
-    is finished), or after that many seconds."""
-    job = await asyncio.to_thread(context.store.get, known_id(job_id), TENANT)
-    if wait:
-        job = await wait_beyond(context.follower, context.store, job, after, wait)
-    await context.forecast.look(job)
-    document = _document(context, job)
-    headers = {"ETag": f'"{job.seq}-{document["progress"]:.4f}"', "Cache-Control": "no-cache"}
-    if not job.final:
-        headers["Retry-After"] = str(POLL_AFTER_S)
-    if _matches(if_none_match, headers["ETag"]):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return JSONResponse(document, headers=headers)
-
-
 @router.get("/{job_id}/attempts", response_model=AttemptListDocument)
 async def list_attempts(job_id: str, context: Ctx) -> Response:
     """Every attempt at the job, the first one first, each with its worker and what became of it."""
@@ -104,11 +80,6 @@ async def delete_job(job_id: str, context: Ctx) -> Response:
 
 def _document(context: Context, job: Job) -> Document:
     return context.follower.view(job).document
-
-
-def _matches(if_none_match: str | None, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
-    return etag in tags or "*" in tags
 
 
 def _check_text(field: str, text: str | None) -> None:

@@ -1,6 +1,5 @@
 """/v1/jobs/ID/preview: what a running job's picture looks like so far."""
 
-import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -32,7 +31,7 @@ async def get_preview(
     step: Annotated[int | None, Query(description="Not looked at: it makes each preview's address its own")] = None,
 ) -> Response:
     """The newest preview of the job. Who asks watches: a running job that nobody watched gets one soon after."""
-    job = await asyncio.to_thread(context.store.get, known_id(job_id), TENANT)
+    job = await context.lookup.get(known_id(job_id), TENANT)
     jpeg = await context.previews.get(job.id)
     if jpeg is None:
         return problem(

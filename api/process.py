@@ -18,6 +18,7 @@ from api.follower import Follower
 from api.forecast import Forecast
 from api.hearing import Hearing
 from api.intake import Intake
+from api.lookup import Lookup
 from api.queues import Queues
 from api.stats import counting
 from api.tickets import Tickets
@@ -41,8 +42,8 @@ _DRAIN_S = 5
 _FILES = 65_536
 
 
-def run_api(settings: Settings, *, host: str, port: int) -> None:
-    """Serve until told to stop.
+def run_api(settings: Settings, *, host: str, port: int, share_port: bool = False) -> None:
+    """Serve until told to stop. With `share_port`, other processes that say the same may listen there too.
 
     Raises:
         SettingsError: without keys, the API is offered to nobody but this machine.
@@ -69,7 +70,7 @@ def run_api(settings: Settings, *, host: str, port: int) -> None:
     try:
         _raise_file_limit()
         gc.freeze()  # what lives as long as the process need not be looked at again: it made the slowest answers slow
-        _Server(config, context.follower).run()
+        _Server(config, context.follower).run([_shared(host, port)] if share_port else None)
     finally:
         errands.close()
         context.database.close()
@@ -85,6 +86,15 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._follower.drain()
         await super().shutdown(sockets)
+
+
+def _shared(host: str, port: int) -> socket.socket:
+    """One of several sockets on this port: the kernel deals connections out to those that listen."""
+    shared = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    shared.bind((host, port))
+    return shared
 
 
 def _raise_file_limit() -> None:
@@ -117,6 +127,7 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         bus=bus,
         doorbell=doorbell,
         intake=Intake(store, doorbell, bus),
+        lookup=Lookup(store),
         hearing=hearing,
         follower=follower,
         forecast=Forecast(database, catalog, hearing, follower),

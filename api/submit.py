@@ -1,18 +1,17 @@
-"""POST /v1/jobs, the one hot path: between the socket and the intake nothing is done twice."""
+"""POST /v1/jobs, the hot path: between the socket and the intake nothing is done twice."""
 
 import re
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 
 from api import orders
 from api.body import read_object
 from api.context import context_of
 from api.documents import JobDocument, ProblemDocument
+from api.plain import PlainRoute
 from api.requests import JobRequest
 from api.waiting import POLL_AFTER_S, WAIT_MOST_S, wait_beyond
 
@@ -33,13 +32,6 @@ _DESCRIPTION: dict[str, Any] = {
 _PROBLEMS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemDocument} for status in (409, 413, 422, 503)}
 
 
-class PlainRoute(APIRoute):
-    """A route whose handler reads the request and writes the answer itself. FastAPI only describes it."""
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        return self.endpoint
-
-
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=_PROBLEMS, route_class=PlainRoute)
 
 
@@ -58,7 +50,7 @@ async def submit_job(request: Request) -> Response:
     job, replayed = await orders.submit(context, wanted)
     wait_s = _preferred_wait(asked.get("prefer"))
     if wait_s and not job.final:
-        job = await wait_beyond(context.follower, context.store, job, None, wait_s)
+        job = await wait_beyond(context.follower, context.lookup, job, None, wait_s)
     headers = {"Location": f"/v1/jobs/{job.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"

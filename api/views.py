@@ -6,7 +6,7 @@ from functools import cached_property
 
 from pydantic_core import to_json
 
-from jobs.document import Document, job_document
+from jobs.document import Document, job_document, shown_progress
 from jobs.values import Job, Place, Progress
 
 Rank = tuple[int, float, int]
@@ -27,6 +27,11 @@ class View:
     def rank(self) -> Rank:
         """Orders the views of one job: by its changes, then its progress, then the moment of looking."""
         return self.job.seq, self.progress.fraction if self.progress else 0.0, self._serial
+
+    @property
+    def etag(self) -> str:
+        """Differs wherever clients that poll would see another status or progress."""
+        return f'"{self.job.seq}-{shown_progress(self.job, self.progress):.4f}"'
 
     @cached_property
     def document(self) -> Document:

@@ -6,10 +6,10 @@ import time
 from contextlib import suppress
 
 from api.follower import Follower
+from api.lookup import Lookup
 from api.views import View
 from jobs.errors import JobNotFound
 from jobs.values import Job
-from storage.jobs import JobStore
 
 WAIT_MOST_S = 60
 POLL_AFTER_S = 1  # what pollers are told
@@ -52,7 +52,7 @@ class Watcher:
         return came
 
 
-async def wait_beyond(follower: Follower, store: JobStore, job: Job, seq: int | None, seconds: float) -> Job:
+async def wait_beyond(follower: Follower, lookup: Lookup, job: Job, seq: int | None, seconds: float) -> Job:
     """The job once its `seq` is beyond the given one (None: once it is final), or as it stands when the
     seconds are over.
 
@@ -62,11 +62,11 @@ async def wait_beyond(follower: Follower, store: JobStore, job: Job, seq: int | 
     give_up_at = time.monotonic() + seconds
     watcher = Watcher(job.tenant)
     with follower.following(job.id, watcher):
-        current = await asyncio.to_thread(store.get, job.id)
+        current = await lookup.get(job.id)
         while not (current.final if seq is None else current.seq > seq):
             left = give_up_at - time.monotonic()
             if left <= 0 or follower.draining:
-                return await asyncio.to_thread(store.get, job.id)
+                return await lookup.get(job.id)
             await watcher.news(left)
             if watcher.view and watcher.view.job.seq > current.seq:
                 current = watcher.view.job

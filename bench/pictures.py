@@ -1,44 +1,75 @@
-"""Pictures a second by batch size, in the runner that workers use: the ground of `scenes`' batch rule."""
+"""Pictures a second through a saturated service with one worker, beside a bare diffusers loop: with the same batches,
+and with others, which is the ground of the model's batch rule."""
 
-import statistics
+import contextlib
+import json
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 
+from bench.contestants import SQLITE, Safelight, place, running
+from bench.load import post_times
+from bench.processes import Measured
+from bench.recipes.bare import PROMPT
+from bench.results import OURS, Plan, Results, interleave
 from models.catalog import read_catalog
-from models.loading import LoadedModels
-from models.runner import NO_PREVIEWS, Previews, Request
 
-_ROUNDS = 3
+_PICTURES = 32
 _BATCHES = (1, 2, 4, 8)
-_PROMPT = "a red sun over purple mountains by the sea at dusk"
+_CASE = "scenes, 8 steps"
 
 
-class _Unwatched:
-    """Nobody waits for progress here."""
-
-    def viewers(self) -> tuple[int, ...]:
-        return ()
-
-    def step(self, step: int, steps: int, previews: Previews = NO_PREVIEWS) -> None:
-        return None
-
-    def pulse(self) -> None:
-        return None
-
-
-def run() -> None:
-    """Print the median over interleaved rounds."""
+def run(plan: Plan, results: Results) -> None:
+    """On SQLite: no database is near its limit here."""
     entry = read_catalog().find("scenes")
-    runner, _ = LoadedModels("cpu").take(entry)
-    resolved = entry.resolve({"prompt": _PROMPT})
-    runner.generate([Request(resolved, 0, 1)], _Unwatched())
-    took: dict[int, list[float]] = {batch: [] for batch in _BATCHES}
-    for _ in range(_ROUNDS):
-        for batch in _BATCHES:
-            started = time.perf_counter()
-            runner.generate([Request(resolved, seed, 1) for seed in range(batch)], _Unwatched())
-            took[batch].append((time.perf_counter() - started) / batch)
-    alone = statistics.median(took[1])
-    for batch in _BATCHES:
-        each = statistics.median(took[batch])
-        gain = f"{alone / each:4.2f} × alone"
-        print(f"  batch {batch}: {each:6.3f} s a picture, {gain} ({resolved['steps']} steps, CPU)")
+    batches = sorted({*_BATCHES, entry.batch.max})
+    pictures = max(entry.batch.max, _PICTURES // (2 if plan.quick else 1))
+    with place(None) as where, running(Safelight(*where)) as ours, _bare_loop(str(entry.weights_folder)) as bare:
+        worker = ours.start_worker()
+        ours.body = json.dumps({"model": "scenes", "input": {"prompt": PROMPT}}).encode()
+        post_times(ours.url, ours.body, clients=1, times=1)  # loads the model
+        ours.until_drained()
+
+        def through_the_service() -> None:
+            rate = pictures / _drain(ours, worker, pictures)
+            results.add("pictures", SQLITE, _CASE, OURS, rate=rate)
+
+        def alone(batch: int) -> None:
+            count = max(2, 8 // batch)
+            took = sum(_draw(bare, batch) for _ in range(count))
+            results.add("pictures", SQLITE, _CASE, f"bare loop, batch {batch}", rate=count * batch / took)
+
+        turns = {f"bare {batch}": (lambda batch=batch: alone(batch)) for batch in batches}
+        interleave(plan.rounds, {OURS: through_the_service, **turns})
+
+
+def _drain(ours: Safelight, worker: Measured, pictures: int) -> float:
+    with worker.held_still():
+        post_times(ours.url, ours.body, clients=1, times=pictures)
+        started = time.perf_counter()
+    ours.until_drained()
+    return time.perf_counter() - started
+
+
+@contextlib.contextmanager
+def _bare_loop(folder: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "bench.recipes.bare", folder]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as bare:
+        assert bare.stdout
+        try:
+            while bare.stdout.readline() != "ready\n":
+                assert bare.poll() is None, "the bare loop could not load the model"
+            yield bare
+        finally:
+            bare.terminate()
+
+
+def _draw(bare: "subprocess.Popen[str]", batch: int) -> float:
+    assert bare.stdin
+    assert bare.stdout
+    bare.stdin.write(f"{batch}\n")
+    bare.stdin.flush()
+    return float(bare.stdout.readline())

@@ -5,7 +5,6 @@ import asyncio
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,45 +18,53 @@ import redis.asyncio
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.broadcast import CHANNEL
+from bench.contestants import SQLITE
+from bench.processes import Measured, cpu_of
+from bench.results import OURS, Plan, Results, interleave
 from storage.bus import CHANGED
-from tests.servers import free_port, wait_until
+from tests.servers import free_port
 from tests.stacks import FINAL, RunningStack, running_stack
 
-_JOBS = 200
+_JOBS = 40
 _LISTENERS = 1_000
 _IDLE = 5_000
+_HEARD = "an end, committed to heard"
 
 
-def run() -> None:
-    """Print medians, p99 and costs. Open files: twice the number of idle sockets, in two processes."""
+def run(plan: Plan, results: Results) -> None:
+    """On SQLite. Open files: twice the number of idle sockets, in two processes."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "data") as stack:
-        _compare(stack)
-        asyncio.run(_count(stack))
+        _compare(plan, results, stack)
+        asyncio.run(_count(plan, results, stack))
 
 
-def _compare(stack: RunningStack) -> None:
+def _compare(plan: Plan, results: Results, stack: RunningStack) -> None:
     broker_url = json.loads((stack.folder / "stack.json").read_text())["broker_url"]
     port = free_port()
-    plain = subprocess.Popen([sys.executable, "-m", "bench.broadcast", str(port), broker_url])
+    plain = Measured([sys.executable, "-m", "bench.broadcast", str(port), broker_url])
+
+    def ours() -> None:
+        whole, committed = asyncio.run(_done_to_heard(stack, broker_url))
+        _note(results, "an end, finished_at to heard", OURS, whole)
+        _note(results, _HEARD, OURS, committed)
+
+    def theirs() -> None:
+        _note(results, _HEARD, "plain broadcast", asyncio.run(_said_to_heard(broker_url, port)))
+
     try:
-        wait_until(lambda: _listens(plain, port), "the plain recipe listens")
-        whole, ours = asyncio.run(_done_to_heard(stack, broker_url))
-        theirs = asyncio.run(_said_to_heard(broker_url, port))
+        plain.until_listening(port)
+        interleave(plan.rounds, {"ours": ours, "theirs": theirs})
     finally:
-        plain.terminate()
-        plain.wait()
-    _tell("finished_at to heard (with the commit)", whole)
-    _tell("committed to heard", ours)
-    _tell("said to heard, plain broadcast", theirs)
-    print(f"  ratio of the medians {statistics.median(ours) / statistics.median(theirs):.2f}")
+        plain.stop()
 
 
-async def _count(stack: RunningStack) -> None:
+async def _count(plan: Plan, results: Results, stack: RunningStack) -> None:
     (api,) = stack.processes("api")
-    await _thousand(stack, api)
-    await _idle(stack, api)
+    await _idle(results, stack, api, _IDLE // (5 if plan.quick else 1))  # first, while memory is as it was at start
+    for _ in range(min(plan.rounds, 3)):
+        await _thousand(results, stack, api)
 
 
 async def _done_to_heard(stack: RunningStack, broker_url: str) -> tuple[list[float], list[float]]:
@@ -105,31 +112,31 @@ async def _said_to_heard(broker_url: str, port: int) -> list[float]:
     return took
 
 
-async def _thousand(stack: RunningStack, api: psutil.Process) -> None:
+async def _thousand(results: Results, stack: RunningStack, api: psutil.Process) -> None:
     """Processor time of the API for each change of one job that a thousand sockets watch."""
     job = stack.finished(stack.submit(fail="error", fail_times=3)["id"])  # failed: it can be retried
     sockets = [await _socket(stack.url) for _ in range(_LISTENERS)]
     subscribe = json.dumps({"type": "subscribe", "ids": [job["id"]]})
     await asyncio.gather(*(one.send(subscribe) for one in sockets))
     await asyncio.gather(*(one.recv() for one in sockets))
-    before = _cpu_s(api)
+    before = cpu_of(api)
     stack.http.post(f"/v1/jobs/{job['id']}/retry")
     heard = await asyncio.gather(*(_until(one, FINAL) for one in sockets))
-    spent_ms = (_cpu_s(api) - before) * 1000
+    spent_ms = (cpu_of(api) - before) * 1000
     changes = statistics.median(heard)
-    print(f"  one change heard by {_LISTENERS}: {spent_ms / changes:.0f} ms of the server's CPU")
+    results.add("push", SQLITE, f"a change heard by {_LISTENERS:,}", OURS, cpu_ms=spent_ms / changes)
     for one in sockets:
         await one.close()
 
 
-async def _idle(stack: RunningStack, api: psutil.Process) -> None:
+async def _idle(results: Results, stack: RunningStack, api: psutil.Process, number: int) -> None:
     """Resident memory of the API for each idle socket."""
     before = api.memory_info().rss
-    sockets = [await _socket(stack.url) for _ in range(_IDLE)]
+    sockets = [await _socket(stack.url) for _ in range(number)]
     grown = api.memory_info().rss - before
     await sockets[-1].send('{"type":"ping"}')
     assert json.loads(await sockets[-1].recv()) == {"type": "pong"}
-    print(f"  {_IDLE} idle sockets: {grown / _IDLE / 1024:.1f} KiB each")
+    results.add("push", SQLITE, f"one of {number:,} idle sockets", OURS, kib=grown / number / 1024)
     await asyncio.gather(*(one.close() for one in sockets))
 
 
@@ -145,15 +152,6 @@ def _socket(url: str) -> Any:
     return connect(url.replace("http", "ws", 1) + "/v1/ws", compression=None, ping_interval=None, max_queue=None)
 
 
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def _tell(name: str, took: list[float]) -> None:
-    took = sorted(took)
-    print(f"  {name:<40} p50 {statistics.median(took):5.1f} ms  p99 {took[int(len(took) * 0.99)]:5.1f} ms")
-
-
-def _listens(process: "subprocess.Popen[bytes]", port: int) -> bool:
-    return any(one.laddr.port == port for one in psutil.Process(process.pid).net_connections("tcp"))
+def _note(results: Results, case: str, who: str, took: list[float]) -> None:
+    p99 = sorted(took)[int(len(took) * 0.99)]
+    results.add("push", SQLITE, case, who, p50_ms=statistics.median(took), p99_ms=p99)

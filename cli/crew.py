@@ -43,6 +43,15 @@ def plain_role(name: str, stage: int, *arguments: str) -> Role:
     return Role(name, safelight_command(name, *arguments), stage)
 
 
+def api_roles(host: str, port: int, workers: int) -> list[Role]:
+    """So many API processes on one port."""
+    arguments = ["--host", host, "--port", str(port)]
+    if workers == 1:
+        return [plain_role("api", 2, *arguments)]
+    command = safelight_command("api", *arguments, "--share-port")
+    return [Role(f"api-{number}", command, 2) for number in range(workers)]
+
+
 def worker_role(number: int, workers: int, settings: Settings) -> Role:
     environment = {}
     if not settings.torch_threads:

@@ -16,6 +16,7 @@ _COMMANDS = {
     "generate": ("cli.generate", "Submit a prompt, show its progress, save the picture."),
     "jobs": ("cli.jobs", "List, show, watch, cancel, retry, purge jobs."),
     "models": ("cli.models", "The catalog."),
+    "bench": ("cli.bench", "Measure what this machine can do."),
     "webhooks": ("cli.webhooks", "Deliveries of webhooks, and the secret they are signed with."),
     "stats": ("cli.stats", "Queue depth, waits, throughput and errors of the last minutes."),
     "doctor": ("cli.doctor", "Check every part; say what is wrong and how to mend it."),

@@ -21,13 +21,14 @@ def choose_ports(host: str, port: int, flower_port: int | None) -> Ports:
     Raises:
         StackError: an asked port is taken.
     """
-    api = _free_port(host, port)
+    api = choose_port(host, port)
     if flower_port is None:
         flower_port = 0 if port == 0 or not _is_free("127.0.0.1", 5555) else 5555
-    return Ports(api=api, flower=_free_port("127.0.0.1", flower_port), broker=_free_port("127.0.0.1", 0))
+    return Ports(api=api, flower=choose_port("127.0.0.1", flower_port), broker=choose_port("127.0.0.1", 0))
 
 
-def _free_port(host: str, port: int) -> int:
+def choose_port(host: str, port: int) -> int:
+    """This port, or any free one for 0. Raises: StackError, it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,7 +42,7 @@ def _free_port(host: str, port: int) -> int:
 
 def _is_free(host: str, port: int) -> bool:
     try:
-        _free_port(host, port)
+        choose_port(host, port)
     except StackError:
         return False
     return True

@@ -2,17 +2,29 @@
 
 import click
 
+from cli.client import Refused
+from cli.ports import StackError
 from config.settings import read_settings
 
 
 @click.command("api")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
-def api_command(host: str, port: int) -> None:
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes on this port.")
+@click.option("--share-port", is_flag=True, help="Let other processes that say the same listen on this port too.")
+def api_command(host: str, port: int, workers: int, share_port: bool) -> None:
     """Run the API alone, until told to stop."""
+    if workers > 1:
+        from cli.several import serve_several
+
+        try:
+            serve_several(read_settings(), host, port, workers)
+        except StackError as fault:
+            raise Refused(str(fault)) from fault
+        return
     from api.process import run_api
 
-    run_api(read_settings(), host=host, port=port)
+    run_api(read_settings(), host=host, port=port, share_port=share_port)
 
 
 @click.command("worker")

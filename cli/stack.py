@@ -1,5 +1,5 @@
 """`safelight up`: the embedded stack. Starts every role as a process of its own, restarts what dies, stops
-all in order, leaves no orphan. One thread, no magic: this module is the supervisor."""
+all in order, leaves no orphan. One thread, no magic: this module is the supervisor, cli.keeper its hands."""
 
 import contextlib
 import fcntl
@@ -9,31 +9,21 @@ import re
 import secrets
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from cli.crew import (
-    RESTART_FIRST_S,
-    Role,
-    broker_role,
-    die_with_parent,
-    plain_role,
-    safelight_command,
-    worker_role,
-)
+from cli.crew import Role, api_roles, broker_role, plain_role, safelight_command, worker_role
+from cli.keeper import Keeper
 from cli.leases import Leases
 from cli.ports import Ports, StackError
 from config.settings import STACK_FILE, Settings
 
 _POLL_S = 0.1
 _START_PATIENCE_S = 90.0
-_RESTART_MOST_S = 3.0
-_STEADY_S = 10.0  # a role that lived this long starts afresh with the shortest pause
 _STOP_PATIENCE_S = 7.0  # then SIGKILL: all must be gone within ten seconds
 
 
@@ -41,7 +31,15 @@ class Stack:
     """The processes of one `safelight up`."""
 
     def __init__(
-        self, settings: Settings, *, name: str, host: str, ports: Ports, workers: int, log: IO[bytes]
+        self,
+        settings: Settings,
+        *,
+        name: str,
+        host: str,
+        ports: Ports,
+        workers: int,
+        api_workers: int,
+        log: IO[bytes],
     ) -> None:
         self.settings = settings
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{ports.api}"
@@ -51,9 +49,10 @@ class Stack:
         embedded = "broker_url" not in settings.model_fields_set
         self._broker_url = f"redis://127.0.0.1:{ports.broker}/0" if embedded else settings.broker_url
         self._leases = Leases(settings.model_copy(update={"broker_url": self._broker_url}), name)
+        self._keeper = Keeper(self._environment, log, self._leases)
         self._broker = broker_role(settings.data_dir, ports.broker) if embedded else None
         self._roles = [
-            plain_role("api", 2, "--host", host, "--port", str(ports.api)),
+            *api_roles(host, ports.api, api_workers),
             plain_role("reaper", 1),
             plain_role("courier", 1),
             *(worker_role(number, workers, settings) for number in range(workers)),
@@ -71,7 +70,7 @@ class Stack:
         try:
             self._start_all(on_ready)
             while not self._stopping:
-                self._revive()
+                self._keeper.revive(self._everything())
                 time.sleep(_POLL_S)
         finally:
             self._stop_all()
@@ -79,13 +78,13 @@ class Stack:
 
     def _start_all(self, on_ready: Callable[[], None]) -> None:
         if self._broker:
-            self._start(self._broker)
+            self._keeper.start(self._broker)
         self._wait("the broker", lambda: _answers_ping(self._broker_url))
         self._migrate()
         self._leases.start()
         self._describe()
         for role in self._roles:
-            self._start(role)
+            self._keeper.start(role)
         self._wait("the API and a worker", lambda: _is_ready(self.url))
         if not self._stopping:
             on_ready()
@@ -93,7 +92,7 @@ class Stack:
     def _migrate(self) -> None:
         done = subprocess.run(
             safelight_command("db", "upgrade"),
-            env=self._environment({}),
+            env=os.environ | self._environment(),
             stdout=self._log,
             stderr=subprocess.PIPE,
         )
@@ -122,7 +121,7 @@ class Stack:
         while not self._stopping and not ready():
             if time.monotonic() > give_up_at:
                 raise StackError(f"{what} did not come up within {_START_PATIENCE_S:.0f} s; see the log")
-            self._revive()
+            self._keeper.revive(self._everything())
             time.sleep(_POLL_S)
 
     def _everything(self) -> Iterator[Role]:
@@ -130,70 +129,24 @@ class Stack:
             yield self._broker
         yield from self._roles
 
-    def _revive(self) -> None:
-        now = time.monotonic()
-        for role in self._everything():
-            if role.process is None:
-                if role.restart_at and now >= role.restart_at:
-                    self._start(role)
-            elif (code := role.process.poll()) is not None:
-                role.pause_s = (
-                    RESTART_FIRST_S if now - role.started_at > _STEADY_S else min(_RESTART_MOST_S, role.pause_s * 2)
-                )
-                role.process, role.restart_at = None, now + role.pause_s
-                if role.holds_leases:
-                    self._leases.free(role.name_in_leases)
-                self._say(f"{role.name} ended with {code}: starting it again")
-
-    def _start(self, role: Role) -> None:
-        command = list(role.command)
-        if role.holds_leases:
-            role.name_in_leases = self._leases.new_name(role.name)
-            command += ["--name", role.name_in_leases]
-        role.process = subprocess.Popen(
-            command,
-            env=self._environment(role.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,  # Ctrl-C reaches only us: the order of stopping is ours
-            preexec_fn=die_with_parent,
-        )
-        role.started_at = time.monotonic()
-
-    def _environment(self, extra: dict[str, str]) -> dict[str, str]:
-        return os.environ | {
+    def _environment(self) -> dict[str, str]:
+        return {
             "SAFELIGHT_DATA_DIR": str(self.settings.data_dir),
             "SAFELIGHT_DATABASE_URL": self.settings.database,
             "SAFELIGHT_BROKER_URL": self._broker_url,
             "SAFELIGHT_FLOWER_URL": self.settings.flower_url or self.flower_url,
             "PYTHONUNBUFFERED": "1",
-            **extra,
         }
 
     def _stop_all(self) -> None:
         give_up_at = time.monotonic() + _STOP_PATIENCE_S
         broker = [self._broker] if self._broker else []
         for stage in (0, 1, 2):
-            self._stop([role for role in self._roles if role.stage == stage], give_up_at)
-        self._stop(broker, give_up_at + 1.0)
-
-    def _stop(self, roles: Sequence[Role], give_up_at: float) -> None:
-        running = [role.process for role in roles if role.process and role.process.poll() is None]
-        for process in running:
-            process.terminate()
-        for process in running:
-            try:
-                process.wait(max(0.2, give_up_at - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            self._keeper.stop([role for role in self._roles if role.stage == stage], give_up_at)
+        self._keeper.stop(broker, give_up_at + 1.0)
 
     def _on_signal(self, *_: object) -> None:
         self._stopping = True
-
-    def _say(self, text: str) -> None:
-        print(f"safelight: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

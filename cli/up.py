@@ -20,10 +20,17 @@ from config.settings import STACK_FILE, read_settings
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="default: .safelight")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64))
+@click.option("--api-workers", default=1, show_default=True, type=click.IntRange(1, 64), help="API processes")
 @click.option("--flower-port", type=click.IntRange(0, 65535), help="default: 5555, or any free one")
 @click.option("--json", "as_json", is_flag=True, help="Print the readiness line as JSON.")
 def up_command(
-    host: str, port: int, data_dir: Path | None, workers: int, flower_port: int | None, as_json: bool
+    host: str,
+    port: int,
+    data_dir: Path | None,
+    workers: int,
+    api_workers: int,
+    flower_port: int | None,
+    as_json: bool,
 ) -> None:
     """Run the whole stack here until Ctrl-C or SIGTERM.
 
@@ -39,7 +46,8 @@ def up_command(
             check_exposure(settings, host)
             ports = choose_ports(host, port, flower_port)
             with _log(settings.data_dir) as log:
-                stack = Stack(settings, name=name, host=host, ports=ports, workers=workers, log=log)
+                crew = {"workers": workers, "api_workers": api_workers}
+                stack = Stack(settings, name=name, host=host, ports=ports, **crew, log=log)
                 stack.run(lambda: _announce(stack, as_json))
     except StackError as fault:
         raise Refused(str(fault)) from fault

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     circuit_policy: Literal["wait", "refuse"] = "wait"  # what a submit for an open circuit gets: a place, or 503
     torch_threads: int = Field(default=0, ge=0, le=1024)  # 0: torch decides
     loaded_models: int = Field(default=2, ge=1, le=64)  # pipelines a worker keeps in memory
+    preload: str = ""  # models that a worker loads before its first job, separated by commas
     flower_auth: str = ""  # user:password for Flower's basic auth
     flower_url: str = ""  # where people find Flower; `up` knows it by itself
     webhook_secrets: str = ""  # whsec_…, newest first; default: one made here and kept in the database
@@ -137,6 +138,10 @@ class Settings(BaseSettings):
     @property
     def webhook_waits(self) -> tuple[float, ...]:
         return parse_waits(self.webhook_waits_s)
+
+    @property
+    def preloaded_models(self) -> list[str]:
+        return list(filter(None, (name.strip() for name in self.preload.split(","))))
 
     @property
     def failure_points(self) -> list[str]:

@@ -19,6 +19,10 @@ DESK = {"viewport": {"width": 1240, "height": 780}}
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
 BYTES_MOST = 195_000
 KEPT_COLOURS = 48
+HALF_WAY = """() => {
+  const developing = document.querySelector(".card:has([data-come]) [role=progressbar]");
+  return document.body.innerText.includes("next in line") && Number(developing?.ariaValueNow) >= 30;
+}"""
 FIRST = (
     "a lighthouse in a thunderstorm",
     "lonely tree at sunset",
@@ -33,6 +37,7 @@ THEN = (
 )
 LAST = ("a castle by the sea in the morning, yellow sun on the right",)
 SEED = 7
+SUNSET_SEED = 3
 
 
 def main() -> None:
@@ -69,16 +74,15 @@ def enter(browser: Browser, stack: RunningStack, path: str = "/", **options: Any
 
 def show_work(page: Page, stack: RunningStack) -> None:
     for prompt in FIRST:
-        stack.finished(stack.submit("scenes", prompt=prompt, seed=SEED, steps=20)["id"])
+        seed = SUNSET_SEED if prompt == FIRST[-1] else SEED
+        stack.finished(stack.submit("scenes", prompt=prompt, seed=seed, steps=20)["id"])
     page.get_by_label("Prompt", exact=True).fill(LAST[0])
     for prompt in THEN:
         stack.submit("scenes", prompt=prompt, seed=SEED, steps=50)
     for prompt in LAST:
         stack.submit("scenes", prompt=prompt, seed=SEED, steps=12)
     page.locator("h1").click()  # the form loses the focus
-    page.wait_for_function("() => document.querySelectorAll('.card[data-status=running] [data-come]').length > 0")
-    page.wait_for_function("() => Number(document.querySelector('.card [role=progressbar]').ariaValueNow) >= 45")
-    expect(page.locator(".card", has_text="next in line")).to_be_visible()
+    page.wait_for_function(HALF_WAY)
     save(page, "working", after_ms=0)
     jobs = len(FIRST) + len(THEN) + len(LAST)
     expect(page.locator(".card[data-status=succeeded]")).to_have_count(jobs, timeout=PATIENCE_MS)

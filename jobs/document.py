@@ -24,7 +24,7 @@ def job_document(
         "priority": job.priority.word,
         "input": job.input,
         "metadata": job.metadata,
-        "progress": 1.0 if done else (live.fraction if live else 0.0),
+        "progress": shown_progress(job, progress),
         "step": job.steps if done else (live.step if live else 0),
         "steps": live.steps if live else job.steps,
         "preview_url": f"{path}/preview?step={live.preview}" if live and live.preview else None,
@@ -49,6 +49,13 @@ def job_document(
             "retry": f"{path}/retry",
         },
     }
+
+
+def shown_progress(job: Job, progress: Progress | None) -> float:
+    """Progress counts only under the very change it was seen under, so nothing ever shows a finished job at 60 %."""
+    if job.status is Status.RUNNING and progress and progress.seq == job.seq:
+        return progress.fraction
+    return 1.0 if job.status is Status.SUCCEEDED else 0.0
 
 
 def output_document(output: Output) -> Document:

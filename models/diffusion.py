@@ -21,8 +21,11 @@ from PIL.Image import Image
 
 from jobs.errors import Interrupted, ModelFault, ModelUnavailable, OutOfMemory
 from models.entry import PER_ROW, Entry
+from models.placement import choose_dtype, limit_threads, place, resolve_device
 from models.previews import Painter, Sketches
 from models.runner import NO_PREVIEWS, Media, Request, Result, Watch
+
+__all__ = ["DiffusersRunner", "choose_dtype", "limit_threads", "resolve_device"]
 
 for library in (diffusers_logging, transformers.utils.logging):
     library.disable_progress_bar()
@@ -50,12 +53,13 @@ class DiffusersRunner:
         except Exception as fault:  # whatever from_pretrained raises on foreign files
             raise ModelUnavailable(f"{entry.full_name} cannot be loaded: {_first_line(fault)}") from fault
 
-    def generate(self, requests: Sequence[Request], watch: Watch) -> list[Result]:
+    def generate(self, requests: Sequence[Request], watch: Watch, rows: int = 0) -> list[Result]:
         """See `Runner.generate`. A request for n pictures takes n rows of the batch, seeds counting up."""
-        rows = [(request, offset) for request in requests for offset in range(_count(request))]
-        seeds = [(request.seed + offset) & _SEED_MASK for request, offset in rows]
+        wanted = [(request, offset) for request in requests for offset in range(_count(request))]
+        seeds = [(request.seed + offset) & _SEED_MASK for request, offset in wanted]
+        idle = [(requests[-1], 0)] * (rows - len(wanted))
         try:
-            images = self._run(rows, seeds, watch)
+            images = self._run(wanted + idle, seeds + [0] * len(idle), watch)[: len(wanted)]
         except Interrupted:
             raise
         except torch.OutOfMemoryError as fault:
@@ -116,7 +120,6 @@ class DiffusersRunner:
     def _load(self) -> Any:
         entry = self._entry
         assert entry.source is not None
-        dtype = _dtype(entry.load.dtype, self._device)
         folder = entry.weights_folder
         if folder is not None and not (folder / "model_index.json").is_file():
             raise ModelUnavailable(f"there is no model_index.json in {folder}")
@@ -127,34 +130,11 @@ class DiffusersRunner:
             use_safetensors=True,  # None would fall back to pickle
             trust_remote_code=False,
             local_files_only=folder is not None,
-            dtype=dtype,
+            dtype=choose_dtype(entry.load.dtype, self._device),
         )
         pipeline.set_progress_bar_config(disable=True)
-        if entry.load.offload == "model":
-            pipeline.enable_model_cpu_offload(device=self._device)
-        elif entry.load.offload == "sequential":
-            pipeline.enable_sequential_cpu_offload(device=self._device)
-        else:
-            pipeline.to(self._device)
+        place(pipeline, entry.load, self._device)
         return pipeline
-
-
-def resolve_device(wanted: str, index: int | None = None) -> str:
-    """`auto` means an accelerator where there is one; of several GPUs, the one of that index."""
-    if wanted != "auto":
-        return wanted
-    if torch.cuda.is_available():
-        return f"cuda:{(index or 0) % torch.cuda.device_count()}"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _dtype(wanted: str, device: str) -> torch.dtype:
-    if wanted != "auto":
-        dtype: torch.dtype = getattr(torch, wanted)
-        return dtype
-    if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return torch.float16 if device == "mps" else torch.float32
 
 
 def _encode(image: Image, seed: int) -> Media:

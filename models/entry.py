@@ -14,6 +14,7 @@ from jobs.errors import FieldFault, InvalidInput
 
 PER_ROW = frozenset({"prompt", "negative_prompt"})  # text that may differ from row to row of a batch
 _OF_EACH_JOB = frozenset({"seed", "fail", "fail_times"})  # so may these; the faults are the diagnostic model's
+_NO_SIZE = frozenset({"seed", "count", "steps", "fail_times"})
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -52,13 +53,37 @@ class Batch(_Part):
     """How many outputs may share a batch. Its jobs agree in all inputs but those that may differ by row."""
 
     max: int = Field(default=1, ge=1, le=1024)
+    max_wait_ms: int = Field(default=0, ge=0, le=1000)  # for companions, and only while some arrive
+    sizes: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = ()  # a batch is filled up to the next of these
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Batch":
+        if list(self.sizes) != sorted(set(self.sizes)):
+            raise ValueError("sizes must ascend")
+        if self.sizes and self.sizes[-1] < self.max:
+            raise ValueError("the last of sizes must not be less than max")
+        return self
+
+    def padded(self, outputs: int) -> int:
+        """The rows of a batch of so many outputs."""
+        return next((size for size in self.sizes if size >= outputs), outputs)
 
 
 class Load(_Part):
     """How the pipeline is put on its device."""
 
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    offload: Literal["none", "model", "sequential"] = "none"
+    offload: Literal["none", "model", "group", "sequential"] = "none"
+    channels_last: bool = False
+    quantize: Literal["int8wo", "int8dq", "float8wo"] | None = None  # the denoiser's weights, by torchao
+    attention: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,40}$")  # as diffusers calls its backends
+    compile: bool = False  # the denoiser, by torch.compile
+
+    @model_validator(mode="after")
+    def _no_remote_code(self) -> "Load":
+        if self.attention and "hub" in self.attention.split("_"):
+            raise ValueError(f"attention = {self.attention!r} would download code and run it")
+        return self
 
 
 class Preview(_Part):
@@ -98,6 +123,7 @@ class Entry(_Part):
     queue: str = Field(default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     source: Source | None = None
     load: Load = Load()
+    preload: bool = False  # workers of its queue load it before their first job
     limits: Limits = Limits()
     batch: Batch = Batch()
     preview: Preview | None = None  # None: the pipeline's own decoder, where there is time for it
@@ -123,6 +149,11 @@ class Entry(_Part):
     @property
     def full_name(self) -> str:
         return f"{self.name}@{self.version}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its TOML lies."""
+        return self._folder
 
     @property
     def weights_folder(self) -> Path | None:
@@ -157,6 +188,12 @@ class Entry(_Part):
         given = sorted(PER_ROW & resolved.keys())  # "" and nothing at all are not the same to every pipeline
         same = json.dumps([self.full_name, shared, given], sort_keys=True)
         return hashlib.sha256(same.encode()).hexdigest()
+
+    def shape(self, resolved: Mapping[str, Any]) -> tuple[int, ...]:
+        """What decides how much memory one output takes: the sizes among the inputs, all whole numbers."""
+        sizes = sorted(name for name, rule in self.input.get("properties", {}).items() if "integer" in _kinds(rule))
+        values = (resolved.get(name) for name in sizes if name not in _NO_SIZE)
+        return tuple(value if isinstance(value, int) else 0 for value in values)
 
     @staticmethod
     def units(resolved: Mapping[str, Any]) -> int:

@@ -1,27 +1,51 @@
 """From a catalog entry to a runner in memory. The only way to torch, and torch only when it is needed."""
 
 import gc
+import logging
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
+from jobs.errors import OutOfMemory
+from models.admission import free_bytes, needed_bytes
 from models.entry import Entry
 from models.runner import Runner
 
+log = logging.getLogger(__name__)
+
+Free = Callable[[str], int | None]  # the device -> its free bytes
+
 
 class LoadedModels:
-    """The runners a worker keeps: the least recently used one makes room. Owned by one thread."""
+    """The runners a worker keeps: the least recently used one makes room, for number and for memory. Owned by one
+    thread."""
 
-    def __init__(self, device: str, device_index: int | None = None, most: int = 1, torch_threads: int = 0) -> None:
+    def __init__(
+        self,
+        device: str,
+        device_index: int | None = None,
+        most: int = 1,
+        torch_threads: int = 0,
+        free: Free = free_bytes,
+    ) -> None:
         self._device = device
         self._device_index = device_index
         self._most = most
         self._torch_threads = torch_threads
+        self._free = free
         self._runners: OrderedDict[str, Runner] = OrderedDict()
 
     @property
     def names(self) -> list[str]:
         return list(self._runners)
+
+    @property
+    def device(self) -> str:
+        """The one that "auto" means here. Imports torch."""
+        from models.diffusion import resolve_device
+
+        return resolve_device(self._device, self._device_index)
 
     def take(self, entry: Entry) -> tuple[Runner, float]:
         """The runner for an entry, and the seconds it took to load it (0.0 when it was there).
@@ -36,7 +60,7 @@ class LoadedModels:
         started = time.monotonic()
         while len(self._runners) >= self._most:
             self._evict()
-        self._runners[entry.full_name] = runner = self._load(entry)
+        self._runners[entry.full_name] = runner = self._load_with_room(entry)
         return runner, time.monotonic() - started
 
     def keep_only(self, entry: Entry) -> bool:
@@ -54,15 +78,34 @@ class LoadedModels:
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _load(self, entry: Entry) -> Runner:
+    def _load_with_room(self, entry: Entry) -> Runner:
+        """An estimate may be wrong: when the memory does not suffice after all, every other model goes."""
         if entry.runner == "noop":
             from models.noop import Noop
 
             return Noop()
-        import torch
+        self._make_room(entry)
+        try:
+            return self._load(entry)
+        except OutOfMemory:
+            if not self._runners:
+                raise
+        while self._runners:
+            self._evict()
+        return self._load(entry)
 
-        from models.diffusion import DiffusersRunner, resolve_device
+    def _make_room(self, entry: Entry) -> None:
+        from models.diffusion import choose_dtype
 
-        if self._torch_threads:
-            torch.set_num_threads(self._torch_threads)
-        return DiffusersRunner(entry, resolve_device(self._device, self._device_index))
+        device = self.device
+        needed = needed_bytes(entry, str(choose_dtype(entry.load.dtype, device)).removeprefix("torch."))
+        while self._runners and (free := self._free(device)) is not None and free < needed:
+            oldest = next(iter(self._runners))
+            log.warning("%s makes room for %s: %d of %d bytes are free", oldest, entry.full_name, free, needed)
+            self._evict()
+
+    def _load(self, entry: Entry) -> Runner:
+        from models.diffusion import DiffusersRunner, limit_threads
+
+        limit_threads(self._torch_threads)
+        return DiffusersRunner(entry, self.device)

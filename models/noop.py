@@ -25,7 +25,7 @@ class DiagnosticFault(ModelFault):
 class Noop:
     """Holds its worker for `duration_s` seconds in `steps` equal steps, then paints a square of the seed."""
 
-    def generate(self, requests: Sequence[Request], watch: Watch) -> list[Result]:
+    def generate(self, requests: Sequence[Request], watch: Watch, rows: int = 0) -> list[Result]:
         for request in requests:
             if _asks_to_fail(request):
                 _fail_whole_batch(request.input)

@@ -42,24 +42,25 @@ class Painter:
         self._draw = _linear(entry.preview) if entry.preview else _decoder(entry, vae) if channels else None
         self._costs: deque[float] = deque(maxlen=_COSTS)
         if self._draw:
-            self._measure(channels or len(entry.preview.rgb if entry.preview else ()), device)
+            try:
+                self._measure(channels or len(entry.preview.rgb if entry.preview else ()), device)
+            except Exception as fault:  # the model may be fine all the same
+                self.give_up(fault)
 
     def can_draw(self, latents: Any) -> bool:
         """Whether these are a batch of pictures: (rows, channels, height, width). FLUX packs them otherwise."""
         return self._draw is not None and isinstance(latents, torch.Tensor) and latents.ndim == 4
 
     def paint(self, latents: torch.Tensor) -> bytes | None:
-        """A small JPEG of one picture's latents; None if it cannot be made small. Never raises: what cannot be
-        drawn once is not tried again."""
-        try:
-            if self._draw is None:
-                return None
-            pixels = self._draw(latents).nan_to_num().clamp(0, 1).mul(255).round().byte()
-            return _encode(Image.fromarray(pixels.cpu().numpy()))
-        except Exception as fault:  # whatever a foreign decoder raises: it must not cost a job its picture
-            log.warning("no more previews of this model: %s", fault)
-            self._draw = None
-            return None
+        """A small JPEG of one picture's latents; None if it cannot be made small."""
+        assert self._draw
+        pixels = self._draw(latents).nan_to_num().clamp(0, 1).mul(255).round().byte()
+        return _encode(Image.fromarray(pixels.cpu().numpy()))
+
+    def give_up(self, fault: Exception) -> None:
+        """What could not be drawn once is not tried again."""
+        log.warning("no more previews of this model: %s: %s", type(fault).__name__, fault)
+        self._draw = None
 
     @property
     def cost_s(self) -> float:
@@ -95,14 +96,18 @@ class Sketches:
         before, self._before = self._before, latents
         if not viewers or not self._painter.can_draw(latents):
             return NO_PREVIEWS
+        try:
+            return self._paint(viewers, before, latents)
+        except Exception as fault:  # whatever a foreign pipeline leads to, it must not cost a job its picture
+            self._painter.give_up(fault)
+            return NO_PREVIEWS
+
+    def _paint(self, viewers: Collection[int], before: torch.Tensor | None, latents: torch.Tensor) -> Previews:
         now = time.perf_counter()
         due = self._budget.due(viewers, now)
         if not due or not self._budget.affords(self._painter.cost_s, now):
             return NO_PREVIEWS
         _settle(latents)
-        return self._paint(due, before, latents)
-
-    def _paint(self, due: Sequence[int], before: torch.Tensor | None, latents: torch.Tensor) -> Previews:
         previews: dict[int, bytes] = {}
         for place in due:
             began = time.perf_counter()
@@ -110,8 +115,9 @@ class Sketches:
                 break
             row = slice(self._rows[place], self._rows[place] + 1)
             seen = estimate(self._scheduler, None if before is None else before[row], latents[row], row)
-            jpeg = self._painter.paint(seen[0]) if seen is not None else None
-            if jpeg:
+            if seen is None:
+                break
+            if jpeg := self._painter.paint(seen[0]):
                 previews[place] = jpeg
             ended = time.perf_counter()
             self._painter.note_cost(ended - began)

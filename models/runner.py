@@ -50,11 +50,25 @@ class Watch(Protocol):
         """Still alive, within a step."""
 
 
+class Unwatched:
+    """The watch over a run that nobody waits for: a warm-up, a measurement."""
+
+    def viewers(self) -> Collection[int]:
+        return ()
+
+    def step(self, step: int, steps: int, previews: Previews = NO_PREVIEWS) -> None:
+        return None
+
+    def pulse(self) -> None:
+        return None
+
+
 class Runner(Protocol):
     """A model in memory, ready to run. Not thread-safe."""
 
-    def generate(self, requests: Sequence[Request], watch: Watch) -> list[Result]:
-        """One result for each request, in order: its media, or the fault that is its own.
+    def generate(self, requests: Sequence[Request], watch: Watch, rows: int = 0) -> list[Result]:
+        """One result for each request, in order: its media, or the fault that is its own. A batch of fewer
+        outputs than `rows` is filled up to that size with rows that nobody gets.
 
         Raises:
             Interrupted: the watch said so; the runner stays usable.

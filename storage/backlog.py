@@ -7,12 +7,11 @@ from typing import Any
 from sqlalchemy import select
 
 from jobs.forecast import Running, Waiting
-from jobs.values import Status
 from storage.engine import Database
+from storage.queues import waiting_queues
+from storage.statuses import QUEUED, RUNNING
 from storage.tables import JOBS
 
-_QUEUED = JOBS.c.status == Status.QUEUED.value
-_RUNNING = JOBS.c.status == Status.RUNNING.value
 _MODEL = (JOBS.c.id, JOBS.c.queue, JOBS.c.model, JOBS.c.model_version, JOBS.c.work, JOBS.c.steps)
 
 
@@ -25,18 +24,22 @@ class Backlog:
 
 
 def read_backlog(database: Database, most: int) -> dict[str, Backlog]:
-    """The best `most` waiting jobs, and all running ones, by queue."""
-    waiting = select(*_MODEL, JOBS.c.batch_key, JOBS.c.units).where(_QUEUED)
-    running = select(*_MODEL, JOBS.c.worker, JOBS.c.started_at).where(_RUNNING)
+    """By queue: the best `most` waiting jobs, and all that run."""
+    waiting = select(*_MODEL, JOBS.c.batch_key, JOBS.c.units).where(QUEUED).order_by(JOBS.c.priority, JOBS.c.id)
+    running = select(*_MODEL, JOBS.c.worker, JOBS.c.started_at).where(RUNNING)
     queues: dict[str, Backlog] = {}
     with database.reading() as connection:
         now = database.now(connection)
-        for row in connection.execute(waiting.order_by(JOBS.c.queue, JOBS.c.priority, JOBS.c.id).limit(most)):
-            job = Waiting(row.id, _model(row), row.work, row.steps, row.batch_key, row.units)
-            queues.setdefault(row.queue, Backlog()).waiting.append(job)
+        for queue in waiting_queues(connection):
+            rows = connection.execute(waiting.where(JOBS.c.queue == queue).limit(most))
+            queues[queue] = Backlog([_waiting(row) for row in rows])
         for row in connection.execute(running):
             queues.setdefault(row.queue, Backlog()).running.append(_running(row, now))
     return queues
+
+
+def _waiting(row: Any) -> Waiting:
+    return Waiting(row.id, _model(row), row.work, row.steps, row.batch_key, row.units)
 
 
 def _running(row: Any, now: datetime) -> Running:

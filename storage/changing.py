@@ -2,10 +2,11 @@
 `seq`, its place in the feed, its line in the attempts' history and what it means for the job's webhook in the
 same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import ColumnElement, Connection, case, insert, literal, tuple_, update
 
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
@@ -27,11 +28,45 @@ def change(connection: Connection, job_id: str, wanted: Change) -> Job | None:
 
 def change_all(connection: Connection, job_ids: Sequence[str], wanted: Change) -> list[Job]:
     """Apply the same change to several jobs in one statement; those whose guards hold come back."""
+    return _apply(connection, dict.fromkeys(job_ids, wanted))
+
+
+def change_each(connection: Connection, wanted: Mapping[str, Change]) -> dict[str, Job]:
+    """Apply to each job its own change. Those that differ in nothing but fence and outputs share their statements,
+    as the members of a batch nearly always do.
+
+    Returns:
+        By id, the jobs whose guards held.
+    """
+    alike: list[tuple[Change, dict[str, Change]]] = []
+    for job_id, change_of_one in wanted.items():
+        common = _common(change_of_one)
+        group = next((members for known, members in alike if known == common), None)
+        if group is None:
+            alike.append((common, group := {}))
+        group[job_id] = change_of_one
+    return {job.id: job for _, group in alike for job in _apply(connection, group)}
+
+
+def _common(wanted: Change) -> Change:
+    values = {name: value for name, value in wanted.values.items() if name != "outputs"}
+    return replace(wanted, fence=None, values=values)
+
+
+def _apply(connection: Connection, group: Mapping[str, Change]) -> list[Job]:
+    """One UPDATE for jobs whose changes are alike, guarded for each of them by its own fence."""
+    if not group:
+        return []
+    wanted = next(iter(group.values()))
     counted = {name: JOBS.c[name] + step for name, step in {**wanted.increments, "seq": 1}.items()}
-    query = update(JOBS).where(JOBS.c.id.in_(job_ids), JOBS.c.status.in_([status.value for status in wanted.before]))
+    before = JOBS.c.status.in_([status.value for status in wanted.before])
+    query = update(JOBS).where(JOBS.c.id.in_(list(group)), before)
     if wanted.fence is not None:
-        query = query.where(JOBS.c.fence == wanted.fence)
+        fences = [(job_id, change_of_one.fence) for job_id, change_of_one in group.items()]
+        query = query.where(tuple_(JOBS.c.id, JOBS.c.fence).in_(fences))
     values = {name: v.value if isinstance(v, Enum) else v for name, v in wanted.values.items()}
+    if "outputs" in values and len(group) > 1:
+        values["outputs"] = _outputs(group)
     rows = connection.execute(query.values(**values, **counted).returning(*JOB_COLUMNS)).all()
     changed = [job_of(row) for row in rows]
     if changed:
@@ -41,6 +76,12 @@ def change_all(connection: Connection, job_ids: Sequence[str], wanted: Change) -
         if "status" in wanted.values:
             record_events(connection, changed)
     return changed
+
+
+def _outputs(group: Mapping[str, Change]) -> ColumnElement[object]:
+    """To each job its own."""
+    own = {job_id: literal(wanted.values["outputs"], JOBS.c.outputs.type) for job_id, wanted in group.items()}
+    return case(own, value=JOBS.c.id)
 
 
 def _list_artifacts(connection: Connection, changed: Sequence[Job]) -> None:
@@ -66,14 +107,17 @@ def _keep_history(connection: Connection, changed: Sequence[Job], wanted: Change
         ]
         connection.execute(insert(ATTEMPTS), begun)
     elif Status.RUNNING in wanted.before and "status" in wanted.values:
-        for job in changed:
-            connection.execute(
-                update(ATTEMPTS)
-                .where(ATTEMPTS.c.job_id == job.id, ATTEMPTS.c.fence == job.fence)
-                .values(
-                    finished_at=wanted.at,
-                    outcome=wanted.verb,
-                    error=wanted.values.get("error"),
-                    details=wanted.details,
-                )
+        ended = [(job.id, job.fence) for job in changed]
+        connection.execute(
+            update(ATTEMPTS)
+            .where(
+                ATTEMPTS.c.job_id.in_([job.id for job in changed]),
+                tuple_(ATTEMPTS.c.job_id, ATTEMPTS.c.fence).in_(ended),
             )
+            .values(
+                finished_at=wanted.at,
+                outcome=wanted.verb,
+                error=wanted.values.get("error"),
+                details=wanted.details,
+            )
+        )

@@ -1,11 +1,12 @@
 """Circuit breakers: a model that cannot be loaded, again and again, is left alone for a while; its jobs wait
 instead of burning their attempts. Afterwards one job probes it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, not_, select, update
 
 from jobs.values import Job
 from storage.engine import Database
@@ -24,6 +25,7 @@ class Circuit:
 
 
 CLOSED = Circuit("closed")
+Opened = Sequence[Row[Any]]
 
 
 class Circuits:
@@ -71,25 +73,28 @@ class Circuits:
             return {row.model: _circuit(row, now) for row in rows}
 
 
-def unblocked(connection: Connection, now: datetime) -> ColumnElement[bool]:
+def not_closed(connection: Connection) -> Opened:
+    """Those that a claim must heed; none, nearly always."""
+    return connection.execute(select(CIRCUITS).where(CIRCUITS.c.open_until.is_not(None))).all()
+
+
+def unblocked(opened: Opened, now: datetime) -> ColumnElement[bool]:
     """The condition that a job's model may be tried now."""
-    blocking = and_(CIRCUITS.c.open_until.is_not(None), or_(CIRCUITS.c.open_until > now, _is_probed(now)))
-    blocked = connection.execute(select(CIRCUITS.c.model).where(blocking)).scalars().all()
+    blocked = [row.model for row in opened if row.open_until > now or _is_probed(row, now)]
     return and_(True, *(not_(_is_of(model)) for model in blocked))
 
 
-def begin_probe(connection: Connection, lead: Job, now: datetime) -> bool:
+def begin_probe(connection: Connection, opened: Opened, lead: Job, now: datetime) -> bool:
     """Is this job's model half-open? Then the job is its probe, the only one."""
-    probed = (
-        update(CIRCUITS)
-        .where(CIRCUITS.c.model == f"{lead.model}@{lead.model_version}", CIRCUITS.c.open_until <= now)
-        .values(probing=True, since=now)
-    )
-    return connection.execute(probed).rowcount > 0
+    model = f"{lead.model}@{lead.model_version}"
+    if model not in {row.model for row in opened}:
+        return False
+    half_open = update(CIRCUITS).where(CIRCUITS.c.model == model, CIRCUITS.c.open_until <= now)
+    return connection.execute(half_open.values(probing=True, since=now)).rowcount > 0
 
 
-def _is_probed(now: datetime) -> ColumnElement[bool]:
-    return and_(CIRCUITS.c.probing, CIRCUITS.c.since > now - timedelta(seconds=_PROBE_S))
+def _is_probed(row: Row[Any], now: datetime) -> bool:
+    return bool(row.probing and row.since > now - timedelta(seconds=_PROBE_S))
 
 
 def _is_of(full_name: str) -> ColumnElement[bool]:

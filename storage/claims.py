@@ -9,12 +9,14 @@ from sqlalchemy import ColumnElement, Connection, delete, or_, select, tuple_, u
 from config.failpoints import failpoint
 from jobs import lifecycle
 from jobs.lifecycle import Change
-from jobs.values import Job, Status
-from storage.changing import change, change_all
-from storage.circuits import begin_probe, unblocked
+from jobs.values import Job
+from storage.changing import change_all, change_each
+from storage.circuits import Opened, begin_probe, not_closed, unblocked
 from storage.engine import Database
 from storage.feed import append, entry_of
+from storage.queues import waiting_queues
 from storage.rows import JOB_COLUMNS, job_of
+from storage.statuses import QUEUED, RUNNING
 from storage.tables import JOBS
 
 
@@ -74,21 +76,27 @@ class Claims:
         failpoint("claim:committed")
         return claimed
 
+    def join(self, lead: Job, worker: str, lease_s: float, most: int) -> list[Job]:
+        """Further companions for a job that this worker holds, with leases of their own: what `claim` would have
+        taken, had they been there."""
+        with self.database.writing() as connection:
+            now = self.database.now(connection)
+            ids = _companions(connection, lead, most, now, unblocked(not_closed(connection), now))
+            return change_all(connection, ids, lifecycle.claim(worker, lease_s, now)) if ids else []
+
     def renew(self, fences: Mapping[str, int], lease_s: float) -> dict[str, Holding]:
         """One heartbeat for all jobs a worker holds: prolong each lease, learn of cancels."""
         if not fences:
             return {}
         with self.database.writing() as connection:
             until = self.database.now(connection) + timedelta(seconds=lease_s)
-            rows = connection.execute(
-                update(JOBS)
-                .where(
-                    tuple_(JOBS.c.id, JOBS.c.fence).in_(list(fences.items())),
-                    JOBS.c.status == Status.RUNNING.value,
-                )
-                .values(lease_until=until)
-                .returning(JOBS.c.id, JOBS.c.cancel_requested)
-            ).all()
+            mine = select(JOBS.c.id).where(
+                JOBS.c.id.in_(list(fences)), tuple_(JOBS.c.id, JOBS.c.fence).in_(list(fences.items())), RUNNING
+            )
+            # In the order in which a conclusion locks them, or now and then each would wait for the other.
+            locked = mine.order_by(JOBS.c.id).with_for_update().cte()
+            renewed = update(JOBS).where(JOBS.c.id.in_(select(locked.c.id))).values(lease_until=until)
+            rows = connection.execute(renewed.returning(JOBS.c.id, JOBS.c.cancel_requested)).all()
         held = {row.id: Holding(True, row.cancel_requested) for row in rows}
         return {job_id: held.get(job_id, _LOST) for job_id in fences}
 
@@ -108,7 +116,7 @@ class Claims:
             query = select(*JOB_COLUMNS).where(JOBS.c.id.in_([ending.job_id for ending in endings]))
             rows = connection.execute(query.order_by(JOBS.c.id).with_for_update())
             current = {job.id: job for job in map(job_of, rows)}
-            concluded = [_conclude(connection, ending, current.get(ending.job_id), now) for ending in endings]
+            concluded = _conclude(connection, endings, current, now)
             claimed = _claim(connection, wanted, now) if wanted else []
             failpoint("conclude:committing")
         failpoint("conclude:committed")
@@ -121,7 +129,7 @@ class Claims:
     def holders(self) -> set[str]:
         """The names of all workers that hold a lease."""
         with self.database.reading() as connection:
-            held = select(JOBS.c.worker).where(JOBS.c.status == Status.RUNNING.value).distinct()
+            held = select(JOBS.c.worker).where(RUNNING).distinct()
             return {name for name in connection.execute(held).scalars() if name}
 
     def lose_expired(self, limit: int = 100) -> list[Job]:
@@ -134,7 +142,8 @@ class Claims:
             now = self.database.now(connection)
             overdue = (
                 select(JOBS.c.id)
-                .where(_QUEUED, JOBS.c.deadline <= now, JOBS.c.attempt == 0)
+                .where(QUEUED, JOBS.c.deadline <= now, JOBS.c.attempt == 0)
+                .order_by(JOBS.c.deadline)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             )
@@ -156,13 +165,13 @@ class Claims:
         """Ids of jobs that a worker could claim now, best first."""
         with self.database.reading() as connection:
             now = self.database.now(connection)
-            query = select(JOBS.c.id).where(*_due(queue, now), unblocked(connection, now))
+            query = select(JOBS.c.id).where(*_due(queue, now), unblocked(not_closed(connection), now))
             return list(connection.execute(query.order_by(*_CLAIM_ORDER).limit(limit)).scalars())
 
     def queues(self) -> list[str]:
         """Queues in which a job waits."""
         with self.database.reading() as connection:
-            return list(connection.execute(select(JOBS.c.queue).where(_QUEUED).distinct()).scalars())
+            return list(waiting_queues(connection))
 
     def _lose(self, held_by: ColumnElement[bool] | None, limit: int = 10_000) -> list[Job]:
         with self.database.writing() as connection:
@@ -170,46 +179,53 @@ class Claims:
             which = JOBS.c.lease_until < now if held_by is None else held_by
             query = (
                 select(*JOB_COLUMNS)
-                .where(JOBS.c.status == Status.RUNNING.value, which)
+                .where(RUNNING, which)
                 .order_by(JOBS.c.lease_until)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             )
             lost = [job_of(row) for row in connection.execute(query)]
             at_once = held_by is not None
-            changed = [change(connection, job.id, lifecycle.lose(job, now, at_once=at_once)) for job in lost]
-        return [job for job in changed if job]
+            changed = change_each(connection, {job.id: lifecycle.lose(job, now, at_once=at_once) for job in lost})
+        return [changed[job.id] for job in lost if job.id in changed]
 
 
-_QUEUED = JOBS.c.status == Status.QUEUED.value
 _CLAIM_ORDER = (JOBS.c.priority, JOBS.c.id)
 
 
 def _claim(connection: Connection, wanted: Wanted, now: datetime) -> list[Job]:
-    lead = _best(connection, wanted.queue, now)
+    opened = not_closed(connection)
+    lead = _best(connection, wanted.queue, opened, now)
     if lead is None:
         return []
-    alone = lead.strikes > 0 or begin_probe(connection, lead, now)
+    alone = lead.strikes > 0 or begin_probe(connection, opened, lead, now)
     ids = [lead.id, *_companions(connection, lead, 0 if alone else wanted.companions(lead), now)]
     claimed = change_all(connection, ids, lifecycle.claim(wanted.worker, wanted.lease_s, now))
     return sorted(claimed, key=lambda job: (job.priority, job.id))
 
 
-def _conclude(connection: Connection, ending: Ending, job: Job | None, now: datetime) -> Job | None:
-    if job is None or job.fence != ending.fence:
-        return None
-    return change(connection, job.id, ending.change(job, now))
+def _conclude(
+    connection: Connection, endings: Sequence[Ending], current: Mapping[str, Job], now: datetime
+) -> list[Job | None]:
+    held = {ending.job_id: ending for ending in endings if _is_held(ending, current.get(ending.job_id))}
+    wanted = {job_id: ending.change(current[job_id], now) for job_id, ending in held.items()}
+    changed = change_each(connection, wanted)
+    return [changed.get(ending.job_id) if held.get(ending.job_id) is ending else None for ending in endings]
+
+
+def _is_held(ending: Ending, job: Job | None) -> bool:
+    return job is not None and job.fence == ending.fence
 
 
 def _due(queue: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
     in_time = or_(JOBS.c.deadline.is_(None), JOBS.c.deadline > now, JOBS.c.attempt > 0)
-    return (_QUEUED, JOBS.c.queue == queue, JOBS.c.run_after <= now, in_time)
+    return (QUEUED, JOBS.c.queue == queue, JOBS.c.run_after <= now, in_time)
 
 
-def _best(connection: Connection, queue: str, now: datetime) -> Job | None:
+def _best(connection: Connection, queue: str, opened: Opened, now: datetime) -> Job | None:
     query = (
         select(*JOB_COLUMNS)
-        .where(*_due(queue, now), unblocked(connection, now))
+        .where(*_due(queue, now), unblocked(opened, now))
         .order_by(*_CLAIM_ORDER)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -218,7 +234,9 @@ def _best(connection: Connection, queue: str, now: datetime) -> Job | None:
     return job_of(row) if row else None
 
 
-def _companions(connection: Connection, lead: Job, most: int, now: datetime) -> Sequence[str]:
+def _companions(
+    connection: Connection, lead: Job, most: int, now: datetime, *also: ColumnElement[bool]
+) -> Sequence[str]:
     if most <= 0 or lead.batch_key is None:
         return []
     query = (
@@ -228,6 +246,7 @@ def _companions(connection: Connection, lead: Job, most: int, now: datetime) -> 
             JOBS.c.batch_key == lead.batch_key,
             JOBS.c.strikes == 0,
             JOBS.c.id != lead.id,
+            *also,
         )
         .order_by(*_CLAIM_ORDER)
         .limit(most)

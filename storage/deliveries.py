@@ -6,13 +6,14 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from jobs.deliveries import Answer, Delivery, DeliveryStatus, announce, deliver_again, event_of, settle
 from jobs.errors import DeliveryNotFound
 from jobs.identity import first_id_since, new_id
 from jobs.values import Event, Job
 from storage.engine import Database
+from storage.statuses import PENDING
 from storage.tables import DELIVERIES
 
 _COLUMNS = tuple(DELIVERIES.c[field.name] for field in fields(Delivery))
@@ -141,9 +142,8 @@ class Deliveries:
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    pending = DELIVERIES.c.status == literal_column("'pending'")  # as in the index, which both databases then use
     free = or_(DELIVERIES.c.lease_until.is_(None), DELIVERIES.c.lease_until < now)
-    return (pending, DELIVERIES.c.next_try_at <= now, free)
+    return (PENDING, DELIVERIES.c.next_try_at <= now, free)
 
 
 def _chosen(

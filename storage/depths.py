@@ -5,14 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import func, select
 
 from storage.engine import Database
+from storage.statuses import PENDING, QUEUED, RUNNING
 from storage.tables import DELIVERIES, JOBS
-
-# As literals: with a bound parameter a planner may not see that the partial indexes answer these.
-_QUEUED = JOBS.c.status == literal_column("'queued'")
-_RUNNING = JOBS.c.status == literal_column("'running'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +23,8 @@ class Depth:
 
 def read_depths(database: Database) -> Mapping[str, Depth]:
     """By queue; a queue in which nothing is queued or runs is left out. Raises: StoreUnavailable."""
-    queued = select(JOBS.c.queue, func.count(), func.min(JOBS.c.run_after)).where(_QUEUED).group_by(JOBS.c.queue)
-    running = select(JOBS.c.queue, func.count()).where(_RUNNING).group_by(JOBS.c.queue)
+    queued = select(JOBS.c.queue, func.count(), func.min(JOBS.c.run_after)).where(QUEUED).group_by(JOBS.c.queue)
+    running = select(JOBS.c.queue, func.count()).where(RUNNING).group_by(JOBS.c.queue)
     with database.reading() as connection:
         now = database.now(connection)
         depths = {queue: Depth(number, 0, _age_s(since, now)) for queue, number, since in connection.execute(queued)}
@@ -38,8 +35,7 @@ def read_depths(database: Database) -> Mapping[str, Depth]:
 
 def read_deliveries_depth(database: Database) -> Depth:
     """The same of webhooks' deliveries: `oldest_s` since when the one that is due longest is due."""
-    pending = DELIVERIES.c.status == literal_column("'pending'")
-    query = select(func.count(), func.min(DELIVERIES.c.next_try_at)).where(pending)
+    query = select(func.count(), func.min(DELIVERIES.c.next_try_at)).where(PENDING)
     with database.reading() as connection:
         now = database.now(connection)
         number, since = connection.execute(query).one()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select
 
 from jobs import lifecycle
 from jobs.values import Job, Submission
@@ -57,7 +57,8 @@ def _insert(connection: Connection, fresh: Sequence[tuple[Submission, Job]], now
 
 def _remember_keys(connection: Connection, fresh: Sequence[tuple[Submission, Job]], now: datetime) -> None:
     """Which key made which job. A key of the client's own is never forgotten by a later submit; one that only
-    marks a resend always stands for the newest sending."""
+    marks a resend always stands for the newest sending. In the order of keys, so that two
+    processes with the same keys wait for each other instead of blocking each other."""
     rows: dict[tuple[str, str], dict[str, object]] = {}
     for submission, job in fresh:
         tenant, key = _key(submission)
@@ -66,10 +67,9 @@ def _remember_keys(connection: Connection, fresh: Sequence[tuple[Submission, Job
             rows[tenant, key] = {"tenant": tenant, "key": key, **values}
     sendings = [_key(submission) for submission, _ in fresh if not submission.idempotency_key and submission.resend]
     if sendings:
-        renewed = tuple_(IDEMPOTENCY.c.tenant, IDEMPOTENCY.c.key).in_(sendings)
-        connection.execute(delete(IDEMPOTENCY).where(renewed))
+        connection.execute(delete(IDEMPOTENCY).where(_is_one_of(sendings)))
     if rows:
-        connection.execute(insert(IDEMPOTENCY), list(rows.values()))
+        connection.execute(insert(IDEMPOTENCY), [rows[key] for key in sorted(rows)])
 
 
 def _may_be_replayed(submission: Submission) -> bool:
@@ -99,12 +99,23 @@ def _jobs_of(
 ) -> dict[tuple[str, str], tuple[str, Job]]:
     if not keys:
         return {}
-    query = (
-        select(IDEMPOTENCY.c.tenant, IDEMPOTENCY.c.key, IDEMPOTENCY.c.body_hash, *JOB_COLUMNS)
-        .join(JOBS, JOBS.c.id == IDEMPOTENCY.c.job_id)
-        .where(tuple_(IDEMPOTENCY.c.tenant, IDEMPOTENCY.c.key).in_(keys))
-    )
+    query = select(IDEMPOTENCY).where(_is_one_of(keys))
     if since is not None:
         query = query.where(IDEMPOTENCY.c.created_at >= since)
-    rows = connection.execute(query)
-    return {(row[0], row[1]): (row[2], job_of(row[3:])) for row in rows}
+    known = connection.execute(query).all()
+    if not known:
+        return {}
+    query_jobs = select(*JOB_COLUMNS).where(JOBS.c.id.in_([row.job_id for row in known]))
+    jobs = {job.id: job for job in map(job_of, connection.execute(query_jobs))}
+    return {(row.tenant, row.key): (row.body_hash, jobs[row.job_id]) for row in known if row.job_id in jobs}
+
+
+def _is_one_of(keys: Sequence[tuple[str, str]]) -> ColumnElement[bool]:
+    """By tenant, not as pairs: for pairs SQLite reads the whole table."""
+    tenants = {tenant for tenant, _ in keys}
+    return or_(
+        *(
+            and_(IDEMPOTENCY.c.tenant == tenant, IDEMPOTENCY.c.key.in_([key for of, key in keys if of == tenant]))
+            for tenant in tenants
+        )
+    )

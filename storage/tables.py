@@ -47,7 +47,7 @@ class JobRow(SQLModel, table=True):
         _partial("ix_jobs_lease", "lease_until", where="status = 'running'"),
         _partial("ix_jobs_finished", "finished_at", where="finished_at IS NOT NULL"),
         Index("ix_jobs_tenant_status_id", "tenant", "status", "id"),
-        Index("ix_jobs_tenant_model_id", "tenant", "model", "id"),
+        Index("ix_jobs_tenant_model_status_id", "tenant", "model", "status", "id"),
         Index("ix_jobs_tenant_id", "tenant", "id"),
     )
 

@@ -19,16 +19,17 @@ from jobs.errors import (
     OutOfMemory,
     StoreUnavailable,
 )
-from jobs.identity import new_job_id, seed_of
+from jobs.identity import new_job_id
 from jobs.values import Fault, Job, Output
 from models.catalog import Catalog
 from models.entry import Entry
-from models.runner import Media, Request, Result, Runner
+from models.runner import Media, Result, Runner
 from storage.artifacts import ArtifactStore
 from storage.claims import Ending, Wanted
 from workers.bench import Bench
+from workers.companions import gather, room
+from workers.generation import generate
 from workers.lease import Lease
-from workers.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def work_off(bench: Bench, queue: str) -> int:
     until = time.monotonic() + _SHIFT_S
     jobs, count = claim(bench, queue), 0
     while jobs:
+        jobs += _begun(bench, gather(bench, jobs))
         count += len(jobs)
         jobs = attempt(bench, queue, jobs, more=time.monotonic() < until)
     if count and time.monotonic() >= until:
@@ -134,23 +136,6 @@ def load(bench: Bench, entry: Entry) -> tuple[Runner, float]:
     return runner, load_s
 
 
-def generate(bench: Bench, entry: Entry, runner: Runner, jobs: Sequence[Job], lease: Lease) -> dict[str, Result]:
-    """Results by job. When the device's memory does not suffice, other models make room and the batch is
-    halved, until each job has had its try alone."""
-    try:
-        with Steps(bench.bus, bench.previews, jobs, lease) as steps:
-            results = runner.generate([_request(entry, job) for job in jobs], steps)
-        return {job.id: result for job, result in zip(jobs, results, strict=True)}
-    except OutOfMemory as fault:
-        roomier = bench.models.keep_only(entry)
-        if len(jobs) == 1 and not roomier:
-            return {jobs[0].id: fault}
-        log.warning("out of memory with %d job(s) of %s: trying with less", len(jobs), entry.full_name)
-    half = len(jobs) // 2
-    parts = [jobs[:half], jobs[half:]] if half else [jobs]
-    return {k: v for part in parts for k, v in generate(bench, entry, runner, part, lease).items()}
-
-
 def store(bench: Bench, result: Result) -> list[Output] | Fault:
     """Bytes first, then the row: what was stored in vain is swept later."""
     if isinstance(result, ModelFault):
@@ -195,7 +180,7 @@ def drop(bench: Bench, keys: Sequence[str]) -> None:
 
 
 def _wanted(bench: Bench, queue: str) -> Wanted:
-    return Wanted(queue, bench.name, bench.lease_s, partial(_companions, bench.catalog))
+    return Wanted(queue, bench.name, bench.lease_s, partial(room, bench))
 
 
 def _begun(bench: Bench, jobs: list[Job]) -> list[Job]:
@@ -207,24 +192,11 @@ def _begun(bench: Bench, jobs: list[Job]) -> list[Job]:
     return jobs
 
 
-def _companions(catalog: Catalog, lead: Job) -> int:
-    try:
-        return _entry(catalog, lead).batch.max // max(1, lead.units) - 1
-    except ModelFault:
-        return 0
-
-
 def _entry(catalog: Catalog, job: Job) -> Entry:
     try:
         return catalog.find(f"{job.model}@{job.model_version}")
     except ModelNotFound as missing:
         raise ModelUnknown(str(missing)) from missing
-
-
-def _request(entry: Entry, job: Job) -> Request:
-    resolved = entry.resolve(job.input)
-    seed = resolved.get("seed")
-    return Request(resolved, seed_of(job.id) if seed is None else int(seed), job.attempt)
 
 
 def _stored(artifacts: ArtifactStore, media: Media) -> Output:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
+from models.capacity import Capacities
 from models.catalog import Catalog
 from models.loading import LoadedModels
 from storage.artifacts import ArtifactStore
@@ -12,6 +13,7 @@ from storage.circuits import Circuits
 from storage.claims import Claims
 from storage.orphans import Orphans
 from storage.previews import PreviewWriter
+from workers.arrivals import Arrivals
 from workers.lease import Lease
 from workers.narrator import Narrator
 from workers.pace import Paces
@@ -33,6 +35,8 @@ class Bench:
     narrator: Narrator
     catalog: Catalog
     models: LoadedModels
+    capacities: Capacities
+    arrivals: Arrivals
     paces: Paces
     lease_s: float
     heartbeat_s: float

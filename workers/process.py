@@ -17,6 +17,7 @@ from config.settings import Settings
 from jobs import lifecycle
 from jobs.errors import JobNotFound, StoreUnavailable
 from jobs.values import Status
+from models.capacity import Capacities
 from models.catalog import read_catalog
 from models.loading import LoadedModels
 from storage.artifacts import ArtifactStore
@@ -26,6 +27,7 @@ from storage.engine import Database
 from storage.jobs import JobStore
 from storage.orphans import Orphans
 from storage.previews import PreviewWriter
+from workers.arrivals import Arrivals
 from workers.attempt import work_off
 from workers.bench import Bench
 from workers.breakers import open_circuits
@@ -33,6 +35,7 @@ from workers.lease import Lease
 from workers.narrator import Narrator, celery_name
 from workers.pace import Paces
 from workers.pool import WakingThreads
+from workers.preloading import choose, preload
 from workers.queue import Doorbell, build_celery
 from workers.tasks import answer_revoke, define_look
 
@@ -73,6 +76,7 @@ class Worker:
         self.bus = Bus(settings.broker_url, self.errands)
         self.models = LoadedModels(settings.device, device_index, settings.loaded_models, settings.torch_threads)
         self.draining = threading.Event()
+        self.warm = threading.Event()
         self.lease: Lease | None = None
         self.app = self._build_app()
         self.doorbell = Doorbell(self.app, self.errands)
@@ -89,6 +93,8 @@ class Worker:
             narrator=Narrator(self.app, self.errands),
             catalog=self.catalog,
             models=self.models,
+            capacities=Capacities(),
+            arrivals=Arrivals(),
             paces=Paces(),
             lease_s=settings.lease_s,
             heartbeat_s=settings.heartbeat_s,
@@ -111,6 +117,7 @@ class Worker:
         worker_shutting_down.connect(self._drain, weak=False)
         worker_ready.connect(self._start_threads, weak=False)
         answer_revoke(self._cancel)
+        self._preload()
         self.app.Worker(
             hostname=celery_name(self.name),
             pool=WakingThreads,
@@ -121,6 +128,14 @@ class Worker:
             without_mingle=True,
             task_events=True,
         ).start()
+
+    def _preload(self) -> None:
+        """Meanwhile others hear that there is a worker, which is not warm yet: their jobs wait for it."""
+        chosen = choose(self.bench, self.settings.preloaded_models, self.queues, self.settings.loaded_models)
+        if chosen:
+            self._start_threads()
+            preload(self.bench, chosen)
+        self.warm.set()
 
     def _build_app(self) -> Celery:
         app = build_celery(self.settings, self.queues)
@@ -148,6 +163,7 @@ class Worker:
             self.bus.cancel(job_id)
 
     def _start_threads(self, **_: object) -> None:
+        worker_ready.disconnect(self._start_threads)
         for work in (self._show_presence, self._listen_for_cancels):
             threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
 
@@ -156,7 +172,7 @@ class Worker:
             word = {
                 "worker": self.name,
                 "queues": self.queues,
-                "warm": self.models.names,
+                "warm": self.models.names if self.warm.is_set() else [],
                 "paces": self.bench.paces.word(),
             }
             self.bus.presence(word)

@@ -26,7 +26,7 @@ def build_celery(settings: Settings, queues: Iterable[str] = ("default",)) -> Ce
     """The app as every role uses it; docs/decisions/0002 says why each setting stands as it does."""
     app = Celery("safelight", broker=settings.broker_url, set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(name, _PLAIN, routing_key=name) for name in queues],
+        task_queues=[Queue(name, _PLAIN, routing_key=name, no_ack=True) for name in queues],
         task_default_exchange="",
         task_create_missing_queues=False,
         task_serializer="json",

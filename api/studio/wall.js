@@ -6,7 +6,7 @@ import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { FINAL } from "./safelight.js";
 import { icons } from "./icons.js";
 import { vars } from "./vars.js";
-import { STATUS, about, duration, inLine, ownUrl, percent, promptOf } from "./words.js";
+import { STATUS, duration, inLine, ownUrl, percent, promptOf, remaining } from "./words.js";
 
 const RETRIED = new Set(["failed", "canceled", "expired"]);
 
@@ -123,9 +123,9 @@ export function stateOf(page, job) {
     queued: () => [
       job.error && `attempt ${job.attempt} failed`,
       Number.isFinite(job.queue_position) && inLine(job.queue_position),
-      left !== null && about(left),
+      left !== null && remaining(left, false),
     ],
-    running: () => [job.cancel_requested ? "stopping" : stepsOf(job), left !== null && `${about(left, "")} left`],
+    running: () => [job.cancel_requested ? "stopping" : stepsOf(job), left !== null && remaining(left, true)],
     succeeded: () => [job.cached ? "from the cache" : duration(job.timings.run_s)],
     failed: () => [job.error?.code.replaceAll("_", " ")],
     canceled: () => [],

@@ -17,9 +17,10 @@ export function duration(seconds) {
   return whole(seconds);
 }
 
-/** An estimate does not pretend to tenths. */
-export function about(seconds, word = "about ") {
-  return seconds < 1.5 ? "a moment" : word + whole(seconds);
+/** How long until it is finished; an estimate does not pretend to tenths. */
+export function remaining(seconds, running) {
+  if (seconds < 1.5) return running ? "almost done" : "in a moment";
+  return running ? `${whole(seconds)} left` : `about ${whole(seconds)}`;
 }
 
 function whole(seconds) {

@@ -3,14 +3,14 @@ that updates the row. Every library's default settings."""
 
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import redis
 from celery import Celery
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException
 from sqlmodel import JSON, Column, Field, Session, SQLModel, create_engine
 
 DATABASE_URL = os.environ["RECIPE_DATABASE_URL"]
@@ -43,32 +43,27 @@ async def _tables(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-def get_session() -> Iterator[Session]:
-    with Session(engine) as session:
-        yield session
-
-
-OpenSession = Annotated[Session, Depends(get_session)]
-
 app = FastAPI(lifespan=_tables)
 
 
 @app.post("/jobs", status_code=202)
-def submit(request: JobRequest, session: OpenSession) -> RecipeJob:
-    job = RecipeJob(model=request.model, input=request.input)
-    session.add(job)
-    session.commit()
-    session.refresh(job)
-    generate.apply_async(args=[job.id], task_id=job.id)
-    return job
+def submit(request: JobRequest) -> RecipeJob:
+    with Session(engine) as session:  # a dependency would stall beyond 40 clients: threads and pool deadlock
+        job = RecipeJob(model=request.model, input=request.input)
+        session.add(job)
+        session.commit()
+        session.refresh(job)
+        generate.apply_async(args=[job.id], task_id=job.id)
+        return job
 
 
 @app.get("/jobs/{job_id}")
-def read(job_id: str, session: OpenSession) -> RecipeJob:
-    job = session.get(RecipeJob, job_id)
-    if job is None:
-        raise HTTPException(404)
-    return job
+def read(job_id: str) -> RecipeJob:
+    with Session(engine) as session:
+        job = session.get(RecipeJob, job_id)
+        if job is None:
+            raise HTTPException(404)
+        return job
 
 
 @celery.task  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""Counting after a storm, from inside: tables, and bytes on disk."""
+"""Counting after a storm, from inside: tables, bytes on disk, and what the roles said."""
 
 import hashlib
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def inspect(settings: Settings, http: httpx.Client) -> list[str]:
     """What is wrong, in sentences. Sweeps the artifacts: call it when nothing runs any more."""
     database = Database(settings.database)
     try:
-        return [*_inspect_tables(database), *_inspect_bytes(database, settings, http)]
+        return [*_inspect_tables(database), *_inspect_bytes(database, settings, http), *_inspect_log(settings)]
     finally:
         database.close()
 
@@ -69,6 +69,12 @@ def _inspect_bytes(database: Database, settings: Settings, http: httpx.Client) -
     left = {path.name for path in settings.artifacts_folder.glob("*/*")}
     for key in left ^ listed:
         yield f"{key} was {'left' if key in left else 'taken'} by the sweep"
+
+
+def _inspect_log(settings: Settings) -> set[str]:
+    """Faults that no part of the stack had expected; it writes these words of nothing else."""
+    text = (settings.data_dir / "stack.log").read_text("utf-8", "replace")
+    return {line for line in text.splitlines() if line.endswith((" stumbled", "failed unexpectedly"))}
 
 
 def _is_whole(path: Path) -> bool:

@@ -66,14 +66,32 @@ def test_a_broker_that_dies_and_forgets_everything_loses_no_job(tough_stack: Run
     assert {tough_stack.finished(job["id"])["status"] for job in [held, *jobs]} == {"succeeded"}
 
 
-def test_a_broker_that_is_wiped_loses_no_job(tough_stack: RunningStack) -> None:
-    held = tough_stack.submit(duration_s=2.0)
+def test_a_broker_that_is_wiped_loses_no_job_and_the_reaper_rings_as_often_as_jobs_wait(
+    tough_stack: RunningStack,
+) -> None:
+    held = tough_stack.submit(duration_s=4.0, steps=4)
     tough_stack.until_running(held["id"])
     jobs = [tough_stack.submit() for _ in range(5)]
     with broker_of(tough_stack) as broker:
         wait_until(lambda: broker.llen("default") > 0, "the doorbells wait")
         broker.flushall()
+        wait_until(lambda: broker.llen("default") > 0, "the reaper rings again")
+        assert broker.llen("default") <= 5, "and not more often than jobs wait"
     assert {tough_stack.finished(job["id"])["status"] for job in [held, *jobs]} == {"succeeded"}
+
+
+def test_no_bell_is_noted_as_unacknowledged_so_a_broker_that_freezes_makes_no_worker_deaf(
+    tough_stack: RunningStack,
+) -> None:
+    """Celery would wait for ever for what it could not acknowledge, and ask for no message more."""
+    with broker_of(tough_stack) as broker, broker.monitor() as monitor:
+        tough_stack.finished(tough_stack.submit()["id"])
+        broker.publish("the end", "")
+        said = []
+        while not said or "the end" not in said[-1]:
+            said.append(monitor.next_command()["command"])
+    assert [one for one in said if one.startswith("BRPOP default")]
+    assert not [one for one in said if one.startswith("HSET unacked ")]
 
 
 def test_a_doorbell_that_is_rung_many_times_runs_its_job_once(tough_stack: RunningStack) -> None:

@@ -1,0 +1,234 @@
+"""What the service asks of its database costs the same however many jobs are finished."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert, select, text
+
+from jobs import lifecycle
+from jobs.identity import first_id_since, new_id, new_job_id
+from jobs.values import Resend, Status
+from storage.backlog import read_backlog
+from storage.circuits import Circuits
+from storage.claims import Claims
+from storage.deliveries import Deliveries
+from storage.depths import read_deliveries_depth, read_depths
+from storage.engine import Database
+from storage.feed import Feed, trim_feed
+from storage.jobs import JobStore
+from storage.mending import Choice, Mending
+from storage.migrations import upgrade
+from storage.rows import row_of
+from storage.tables import ARTIFACTS, ATTEMPTS, CHANGES, DELIVERIES, IDEMPOTENCY, JOBS
+from tests.batches import submission, success
+from tests.query_plans import costs_of
+from tests.servers import new_postgres_database
+
+FINISHED = 20_000
+TOUCHED_MOST = 2_500  # a walk over the finished ones touches them all
+
+NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=30)
+ADDRESS = {"tenant": "t", "event": "completed", "url": "http://x", "host": "x", "body": "{}"}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def crowded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A database with many finished jobs, and a few that are not."""
+    if request.param == "postgresql":
+        database = Database(new_postgres_database(request.getfixturevalue("postgres")))
+    else:
+        database = Database(f"sqlite:///{tmp_path_factory.mktemp('crowded') / 'jobs.db'}")
+        upgrade(database)
+    _finish_many(database)
+    _begin_some(database)
+    with database.writing() as connection:
+        connection.execute(text("ANALYZE"))
+    yield database
+    database.close()
+
+
+def _finish_many(database: Database) -> None:
+    made = row_of(lifecycle.submit(submission(), LONG_AGO))
+    ids = [first_id_since(LONG_AGO + timedelta(seconds=number)) for number in range(FINISHED)]
+    jobs = [
+        made
+        | {
+            "id": job_id,
+            "status": "failed" if number % 500 == 0 else "succeeded",
+            "model": "rare" if number % 1000 == 0 else "m",
+            "finished_at": LONG_AGO + timedelta(seconds=number),
+            "worker": "dead",
+            "deadline": LONG_AGO if number % 2 else None,
+        }
+        for number, job_id in enumerate(ids)
+    ]
+    attempt = {"fence": 1, "number": 1, "worker": "dead", "started_at": LONG_AGO, "details": "", "outcome": "succeed"}
+    delivery = ADDRESS | {
+        "status": "delivered",
+        "tries": 1,
+        "fence": 1,
+        "created_at": LONG_AGO,
+        "next_try_at": None,
+    }
+    rows: dict[Any, list[dict[str, Any]]] = {
+        JOBS: jobs,
+        IDEMPOTENCY: [
+            {"tenant": "t", "key": f"key-{number}", "body_hash": "h", "job_id": job_id, "created_at": LONG_AGO}
+            for number, job_id in enumerate(ids)
+        ],
+        ATTEMPTS: [attempt | {"job_id": job_id} for job_id in ids],
+        ARTIFACTS: [{"key": f"{number}.png", "job_id": job_id} for number, job_id in enumerate(ids)],
+        CHANGES: [{"job_id": job_id, "verb": "succeed", "model": "m"} for job_id in ids],
+        DELIVERIES: [
+            delivery | {"id": new_id(), "job_id": job_id, "finished_at": LONG_AGO + timedelta(seconds=number)}
+            for number, job_id in enumerate(ids)
+        ],
+    }
+    with database.writing() as connection:
+        for table, some in rows.items():
+            connection.execute(insert(table), some)
+
+
+def _begin_some(database: Database) -> None:
+    store, claims = JobStore(database), Claims(database)
+    queues = ["gpu"] * 60 + ["cpu"] * 20
+    store.submit([submission(queue=queue) for queue in queues])
+    store.submit([submission(queue="late", deadline=NOW - timedelta(seconds=1)) for _ in range(5)])
+    claims.claim("gpu", "slow", -5.0, lambda _: 4)
+    claims.claim("gpu", "busy", 600.0, lambda _: 4)
+    pending = ADDRESS | {
+        "job_id": new_id(),
+        "status": "pending",
+        "tries": 0,
+        "fence": 0,
+        "created_at": NOW,
+        "next_try_at": NOW - timedelta(seconds=5),
+    }
+    with database.writing() as connection:
+        connection.execute(insert(DELIVERIES), [pending | {"id": new_id()} for _ in range(5)])
+
+
+def _turn_over(database: Database) -> None:
+    claims = Claims(database)
+    jobs = claims.claim("gpu", "w", 60.0, lambda _: 7)
+    assert len(jobs) == 8
+    claims.renew({job.id: job.fence for job in jobs}, 60.0)
+    claims.conclude([success(job.id, job.fence) for job in jobs])
+
+
+def _submit(database: Database) -> None:
+    store, marked = JobStore(database), Resend("marked", retry=True)
+    wanted = [submission(idempotency_key=f"key-{number}", body_hash="h") for number in range(1_000, 13_800, 100)]
+    assert all(answer.replayed for answer in store.submit(wanted))
+    store.submit([submission(idempotency_key=new_id()), submission(resend=marked)])
+
+
+def _read_feed(database: Database) -> None:
+    feed = Feed(database)
+    feed.read()
+    gap = FINISHED - 50
+    with database.writing() as connection:
+        rows = connection.execute(select(CHANGES.c.job_id).where(CHANGES.c.position == gap)).one()
+        connection.execute(delete(CHANGES).where(CHANGES.c.position == gap))
+    feed = Feed(database)
+    feed._gaps = {gap: 1e12}
+    feed._position = FINISHED
+    with database.writing() as connection:
+        connection.execute(insert(CHANGES), {"position": gap, "job_id": rows.job_id, "verb": "", "model": ""})
+    assert feed.read()[0].job_id == rows.job_id
+
+
+def _store(act: Callable[[JobStore], Any]) -> Callable[[Database], Any]:
+    return lambda database: act(JobStore(database))
+
+
+def _claims(act: Callable[[Claims], Any]) -> Callable[[Database], Any]:
+    return lambda database: act(Claims(database))
+
+
+def _deliveries(act: Callable[[Deliveries], Any]) -> Callable[[Database], Any]:
+    return lambda database: act(Deliveries(database))
+
+
+def _listed(**given: Any) -> Callable[[Database], Any]:
+    return lambda database: JobStore(database).list("t", **given)
+
+
+def _forget(store: JobStore) -> None:
+    (oldest,) = store.list("t", statuses=[Status.FAILED], model="rare", limit=1)
+    assert store.attempts(oldest.id)
+    store.retry(oldest.id)
+    store.cancel(oldest.id)
+    store.delete(oldest.id)
+
+
+def _mend(database: Database) -> None:
+    for model in (None, "rare"):
+        choice = Choice("t", (Status.FAILED, Status.EXPIRED), model, since=LONG_AGO, before=NOW)
+        assert Mending(database).count(choice, "", 10).count
+
+
+DUTIES: dict[str, Callable[[Database], Any]] = {
+    "claim with companions, renew, conclude": _turn_over,
+    "claim of an empty queue": _claims(lambda claims: claims.claim("nowhere", "w", 60.0, lambda _: 7)),
+    "lose_expired": _claims(lambda claims: claims.lose_expired()),
+    "expire_overdue": _claims(lambda claims: claims.expire_overdue()),
+    "claimable": _claims(lambda claims: claims.claimable("gpu", 64)),
+    "queues": _claims(lambda claims: claims.queues()),
+    "holders": _claims(lambda claims: claims.holders()),
+    "release": _claims(lambda claims: claims.release("busy")),
+    "retire": _claims(lambda claims: claims.retire(864_000.0, 20)),
+    "submit": _submit,
+    "get_many": _store(lambda store: store.get_many([new_job_id() for _ in range(128)])),
+    "queued": _store(lambda store: store.queued(100_000)),
+    "unfinished": _store(lambda store: store.unfinished("t", 1000)),
+    "attempts, retry, cancel, delete": _store(_forget),
+    "artifacts of many keys": _store(lambda store: store.listed([f"{number}.png" for number in range(1_000, 1_050)])),
+    "artifact of a tenant": _store(lambda store: store.lists_artifact("19000.png", "t")),
+    "list": _listed(),
+    "list by a common status": _listed(statuses=[Status.SUCCEEDED]),
+    "list by a rare status": _listed(statuses=[Status.FAILED]),
+    "list by statuses": _listed(statuses=[Status.QUEUED, Status.RUNNING, Status.FAILED]),
+    "list by a status nobody has": _listed(statuses=[Status.CANCELED]),
+    "list by a common model": _listed(model="m"),
+    "list by a rare model": _listed(model="rare"),
+    "list by no model": _listed(model="none"),
+    "list by model and status": _listed(model="rare", statuses=[Status.FAILED, Status.CANCELED]),
+    "list since": _listed(since=NOW),
+    "list since, by model": _listed(since=NOW, model="rare"),
+    "list onward": lambda database: JobStore(database).list("t", before_id=JobStore(database).list("t")[-1].id),
+    "list onward by model": _listed(before_id=new_job_id(), model="rare", statuses=[Status.FAILED]),
+    "list of another tenant": lambda database: JobStore(database).list("nobody", statuses=[Status.FAILED]),
+    "mend": _mend,
+    "depths": read_depths,
+    "depth of deliveries": read_deliveries_depth,
+    "backlog": lambda database: read_backlog(database, 5_000),
+    "feed": _read_feed,
+    "trim the feed": trim_feed,
+    "circuits": lambda database: Circuits(database, failures=3, window_s=60, open_s=60).all(),
+    "deliveries due": _deliveries(lambda deliveries: deliveries.due(64)),
+    "claim a delivery": _deliveries(lambda deliveries: deliveries.claim(60.0, ["elsewhere"])),
+    "list deliveries": _deliveries(lambda deliveries: deliveries.list("t")),
+    "retire deliveries": _deliveries(lambda deliveries: deliveries.retire(864_000.0, 20)),
+}
+
+
+@pytest.mark.parametrize("duty", DUTIES.values(), ids=DUTIES)
+def test_no_duty_reads_finished_jobs_that_it_does_not_want(
+    crowded: Database, duty: Callable[[Database], Any]
+) -> None:
+    with costs_of(crowded) as costs:
+        duty(crowded)
+    assert costs, "nothing was asked"
+    dear = [str(cost) for cost in costs if cost.scans or cost.touched > TOUCHED_MOST]
+    assert not dear, "\n".join(dear)
+
+
+def test_a_statement_that_does_read_them_is_found_out(crowded: Database) -> None:
+    with costs_of(crowded) as costs, crowded.reading() as connection:
+        connection.execute(select(JOBS.c.id).where(JOBS.c.worker == "nobody")).all()
+    assert costs[0].scans
+    assert costs[0].touched >= FINISHED * 0.9

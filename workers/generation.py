@@ -1,0 +1,69 @@
+"""A claimed batch through its model: in parts that the device is known to bear, filled up to the model's batch
+sizes, and in smaller ones when the memory does not suffice after all."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from jobs.errors import OutOfMemory
+from jobs.identity import seed_of
+from jobs.values import Job
+from models.entry import Entry
+from models.runner import Request, Result, Runner
+from workers.bench import Bench
+from workers.lease import Lease
+from workers.steps import Steps
+
+log = logging.getLogger(__name__)
+
+Kind = tuple[str, tuple[int, ...]]
+
+
+def generate(bench: Bench, entry: Entry, runner: Runner, jobs: Sequence[Job], lease: Lease) -> dict[str, Result]:
+    """Results by job. When the device's memory does not suffice, other models make room, and then the batch is
+    divided, until each job has had its try alone. What was learnt bounds the batches after it."""
+    kind = kind_of(entry, jobs[0])
+    parts = list(_parts(jobs, bench.capacities.most(kind)))
+    if len(parts) > 1:
+        return {k: v for part in parts for k, v in generate(bench, entry, runner, part, lease).items()}
+    outputs = sum(job.units for job in jobs)
+    rows = _rows(entry, outputs, bench.capacities.most(kind))
+    try:
+        with Steps(bench.bus, bench.previews, jobs, lease) as steps:
+            results = runner.generate([request_of(entry, job) for job in jobs], steps, rows)
+        bench.capacities.note_worked(kind, rows)
+        return {job.id: result for job, result in zip(jobs, results, strict=True)}
+    except OutOfMemory as fault:
+        if not bench.models.keep_only(entry):
+            bench.capacities.note_failed(kind, rows)
+            if len(jobs) == 1 and rows == outputs:
+                return {jobs[0].id: fault}
+        log.warning("out of memory with %d output(s) of %s: trying with less", rows, entry.full_name)
+    return generate(bench, entry, runner, jobs, lease)
+
+
+def kind_of(entry: Entry, job: Job) -> Kind:
+    """What batches of this job have in common, as far as memory goes."""
+    return entry.full_name, entry.shape(entry.resolve(job.input))
+
+
+def request_of(entry: Entry, job: Job) -> Request:
+    resolved = entry.resolve(job.input)
+    seed = resolved.get("seed")
+    return Request(resolved, seed_of(job.id) if seed is None else int(seed), job.attempt)
+
+
+def _parts(jobs: Sequence[Job], most: int | None) -> Iterator[Sequence[Job]]:
+    """In order, each of so many outputs at most, or of one job that has more."""
+    first = 0
+    while first < len(jobs):
+        outputs = accumulate(job.units for job in jobs[first:])
+        taken = sum(1 for total in outputs if most is None or total <= most)
+        yield jobs[first : first + max(1, taken)]
+        first += max(1, taken)
+
+
+def _rows(entry: Entry, outputs: int, most: int | None) -> int:
+    """Filled up, unless the memory is known not to suffice for that."""
+    rows = entry.batch.padded(outputs)
+    return rows if most is None or rows <= most else outputs
