@@ -11,7 +11,7 @@ from bench.report import print_report, write_documents
 from bench.results import Plan, Results
 
 MEASURED = ("submits", "latency", "drain", "pictures", "rows", "push", "startup")
-TOLD = ("previews", "arrivals", "recovery")  # print for themselves; run when named
+TOLD = ("previews", "arrivals", "recovery", "fleet")  # print for themselves; run when named
 
 
 def main() -> None:
@@ -27,7 +27,9 @@ def main() -> None:
     for name in wanted.benches or MEASURED:
         print(f"\n{name}", flush=True)
         bench = importlib.import_module(f"bench.{name}")
-        if name in TOLD:
+        if name == "fleet":
+            bench.run(full=wanted.full)
+        elif name in TOLD:
             bench.run()
         else:
             bench.run(plan, results)
@@ -46,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="less of everything: to see whether it works")
     parser.add_argument("--database", action="append", choices=DATABASES, help="default: both")
     parser.add_argument("--save", action="store_true", help="write bench/results, and the figures of the docs")
+    parser.add_argument("--full", action="store_true", help="of fleet: 64 workers and 100,000 jobs")
     wanted = parser.parse_args()
     unknown = set(wanted.benches) - {*MEASURED, *TOLD}
     if unknown:
