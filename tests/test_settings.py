@@ -61,7 +61,7 @@ def test_the_running_stack_is_looked_for_in_the_data_folder_wherever_that_was_se
     folder: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     data = folder / "data"
-    write_stack(data, url="http://127.0.0.1:1234", pid=1, flower_url="ignored")
+    write_stack(data, url="http://127.0.0.1:1234", pid=1, flower_url="http://127.0.0.1:5")
     if source == "environment":
         monkeypatch.setenv("SAFELIGHT_DATA_DIR", str(data))
     if source == "file":
