@@ -5,6 +5,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -129,10 +130,12 @@ def load(bench: Bench, entry: Entry) -> tuple[Runner, float]:
     try:
         runner, load_s = bench.models.take(entry)
     except (ModelUnavailable, OutOfMemory) as fault:
-        bench.circuits.failed(entry.full_name, str(fault))
+        with suppress(StoreUnavailable):
+            bench.circuits.failed(entry.full_name, str(fault))
         raise
     if load_s:
-        bench.circuits.worked(entry.full_name)
+        with suppress(StoreUnavailable):  # a breaker that hears nothing must not cost the job its attempt
+            bench.circuits.worked(entry.full_name)
     return runner, load_s
 
 

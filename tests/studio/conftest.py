@@ -14,7 +14,7 @@ from tests.studio.visits import Visit
 Enter = Callable[..., Visit]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     binary = shutil.which("chromium") or shutil.which("google-chrome")
     if binary is None:
