@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Protocol
 
 from api.hearing import Hearing
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _RECOVER_S = 0.5
 _JOBS_A_QUERY = 500
+_ENDED_MOST = 10_000
 
 
 class Subscriber(Protocol):
@@ -49,6 +51,7 @@ class Follower:
         self._subscribers: dict[str, set[Subscriber]] = {}
         self._watching_all: set[Subscriber] = set()
         self._views: dict[str, View] = {}
+        self._ended: dict[str, int] = {}  # the `seq` of each end that was offered lately
         self._entries: list[Entry] = []  # read, and not handed on yet
         self._owed: dict[str, None] = {}  # jobs that changed and were not offered yet
         self._places: dict[str, Place] = {}
@@ -92,6 +95,8 @@ class Follower:
         self.joined.set()
 
     def unfollow_all(self, subscriber: Subscriber) -> None:
+        if subscriber not in self._watching_all:  # most sockets that close never did
+            return
         self._watching_all.discard(subscriber)
         if not self._watching_all:
             self._views = {job_id: view for job_id, view in self._views.items() if job_id in self._subscribers}
@@ -107,7 +112,7 @@ class Follower:
     def view(self, job: Job) -> View:
         """This job as we can show it now."""
         view = View(job, self._hearing.progress_of(job.id), self._places.get(job.id))
-        if self._is_watched(job.id) and not job.final:
+        if self._is_watched(job.id) and not job.final and job.seq > self._ended.get(job.id, 0):
             known = self._views.get(job.id)
             if known is None or known.rank < view.rank:
                 self._views[job.id] = view
@@ -126,7 +131,7 @@ class Follower:
     def looked_at(self, most: int) -> list[str]:
         """Unfinished jobs that somebody looks at, `most` of them."""
         looked = (one for one, some in self._subscribers.items() if any(each.looks for each in some))
-        return [job_id for job_id in looked if job_id in self._views][:most]
+        return list(islice((job_id for job_id in looked if job_id in self._views), most))
 
     @property
     def watches_all(self) -> bool:
@@ -189,6 +194,14 @@ class Follower:
                 subscriber.offer(view)
         if view.job.final:
             self._views.pop(view.job.id, None)
+            self._remember_end(view.job)
+
+    def _remember_end(self, job: Job) -> None:
+        """Whoever read the job before its end and shows it after that must not bring it back to the watched ones."""
+        self._ended.pop(job.id, None)
+        self._ended[job.id] = job.seq
+        if len(self._ended) > _ENDED_MOST:
+            del self._ended[next(iter(self._ended))]
 
     def _offer_gone(self, job_id: str) -> None:
         self._views.pop(job_id, None)

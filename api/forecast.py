@@ -4,7 +4,9 @@ while somebody watches or asks."""
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from api.follower import Follower
 from api.hearing import Hearing
@@ -58,7 +60,10 @@ class Forecast:
         while True:
             await asyncio.sleep(_EVERY_S)
             if any(view.job.status in (Status.QUEUED, Status.RUNNING) for view in self._follower.watched()):
-                await self._make()
+                try:
+                    await self._make()
+                except Exception:  # one forecast that stumbles must not be the last one
+                    log.exception("the forecast stumbled")
 
     async def _make(self) -> None:
         asked_at = time.monotonic()
@@ -67,7 +72,7 @@ class Forecast:
                 return
             try:
                 backlog = await asyncio.to_thread(read_backlog, self._database, _WAITING_MOST)
-                places = await asyncio.to_thread(self._forecast, backlog)
+                places = await asyncio.to_thread(self._forecast, backlog, self._hearing.workers())
             except StoreUnavailable as fault:
                 log.debug("no forecast: %s", fault)
                 return
@@ -75,8 +80,7 @@ class Forecast:
             self._cost_s = self._made_at - asked_at
             self._tell(places)
 
-    def _forecast(self, backlog: Mapping[str, Backlog]) -> dict[str, Place]:
-        workers = self._hearing.workers()
+    def _forecast(self, backlog: Mapping[str, Backlog], workers: Sequence[dict[str, Any]]) -> dict[str, Place]:
         for word in workers:
             self._paces.update({model: (pace[0], pace[1], pace[2]) for model, pace in word.get("paces", {}).items()})
         places: dict[str, Place] = {}
@@ -88,8 +92,7 @@ class Forecast:
 
     def _with_progress(self, job: Running) -> Running:
         progress = self._hearing.progress_of(job.job_id)
-        fraction = progress.fraction if progress else 0.0
-        return Running(job.job_id, job.model, job.work, job.steps, job.worker, job.elapsed_s, fraction)
+        return replace(job, fraction=progress.fraction) if progress and progress.seq == job.seq else job
 
     def _tell(self, places: dict[str, Place]) -> None:
         """Whoever moved up near the head of the queue is worth a frame, now and then."""

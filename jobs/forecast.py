@@ -23,9 +23,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running job. `elapsed_s` since its claim; `fraction` of its steps that are done."""
+    """A running job. `elapsed_s` since its claim; `fraction` of its steps that are done, under its present `seq`."""
 
     job_id: str
+    seq: int
     model: str
     work: float
     steps: int

@@ -26,7 +26,7 @@ class Backlog:
 def read_backlog(database: Database, most: int) -> dict[str, Backlog]:
     """By queue: the best `most` waiting jobs, and all that run."""
     waiting = select(*_MODEL, JOBS.c.batch_key, JOBS.c.units).where(QUEUED).order_by(JOBS.c.priority, JOBS.c.id)
-    running = select(*_MODEL, JOBS.c.worker, JOBS.c.started_at).where(RUNNING)
+    running = select(*_MODEL, JOBS.c.seq, JOBS.c.worker, JOBS.c.started_at).where(RUNNING)
     queues: dict[str, Backlog] = {}
     with database.reading() as connection:
         now = database.now(connection)
@@ -44,7 +44,7 @@ def _waiting(row: Any) -> Waiting:
 
 def _running(row: Any, now: datetime) -> Running:
     elapsed_s = max(0.0, (now - row.started_at).total_seconds())
-    return Running(row.id, _model(row), row.work, row.steps, row.worker, elapsed_s, 0.0)
+    return Running(row.id, row.seq, _model(row), row.work, row.steps, row.worker, elapsed_s, 0.0)
 
 
 def _model(row: Any) -> str:

@@ -37,9 +37,9 @@ def test_companions_of_one_batch_finish_together() -> None:
 
 
 def test_what_runs_is_finished_first_by_its_steps_or_else_by_the_clock() -> None:
-    half_done = Running("r", "m", 1.0, 1, "a", 60.0, 0.5)
+    half_done = Running("r", 2, "m", 1.0, 1, "a", 60.0, 0.5)
     assert etas(waiting(1), [half_done], ["a"]) == [1.25 + 2.5]
-    not_begun = Running("r", "m", 1.0, 1, "a", 1.0, 0.0)
+    not_begun = Running("r", 2, "m", 1.0, 1, "a", 1.0, 0.0)
     assert etas(waiting(1), [not_begun], ["a"]) == [1.5 + 2.5]
     assert forecast([], [half_done], ["a"], PACES, {})["r"].eta_s == 1.25
 
