@@ -108,6 +108,7 @@ def run(bench: Bench, jobs: Sequence[Job], lease: Lease) -> Work:
     details = ""
     try:
         entry = _entry(bench.catalog, jobs[0])
+        lease.confirm()  # the stop may have come between the claim and the lease, when nobody could hand back
         lease.expect_sign_within(entry.limits.load_timeout_s)
         runner, load_s = load(bench, entry)
         lease.confirm()
