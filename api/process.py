@@ -49,7 +49,7 @@ def run_api(settings: Settings, *, host: str, port: int, share_port: bool = Fals
         SettingsError: without keys, the API is offered to nobody but this machine.
     """
     check_exposure(settings, host)
-    arm(settings.failure_points, settings.data_dir)
+    arm(settings.dying_points, settings.freezing_points, settings.data_dir)
     errands = Errands("errands")
     context = open_context(settings, errands)
     config = uvicorn.Config(

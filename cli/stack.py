@@ -17,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from cli.crew import Role, api_roles, broker_role, plain_role, safelight_command, worker_role
+from cli.frozen import FrozenWriters
 from cli.keeper import Keeper
 from cli.leases import Leases
 from cli.ports import Ports, StackError
@@ -50,6 +51,7 @@ class Stack:
         self._broker_url = f"redis://127.0.0.1:{ports.broker}/0" if embedded else settings.broker_url
         self._leases = Leases(settings.model_copy(update={"broker_url": self._broker_url}), name)
         self._keeper = Keeper(self._environment, log, self._leases)
+        self._frozen = FrozenWriters(settings.database)
         self._broker = broker_role(settings.data_dir, ports.broker) if embedded else None
         self._roles = [
             *api_roles(host, ports.api, api_workers),
@@ -70,6 +72,7 @@ class Stack:
         try:
             self._start_all(on_ready)
             while not self._stopping:
+                self._frozen.end(self._everything())
                 self._keeper.revive(self._everything())
                 time.sleep(_POLL_S)
         finally:

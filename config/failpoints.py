@@ -1,5 +1,5 @@
-"""Failure points: named moments in the life of a job at which a test may have the process die, as by kill -9.
-Unless `arm` was called, which the settings allow only with diagnostics, passing one costs a look into a dict."""
+"""Failure points: named moments in the life of a job at which a test may have the process die, as by kill -9, or
+freeze. Unless `arm` was called, which the settings allow only with diagnostics, one costs a look into a dict."""
 
 import os
 import signal
@@ -19,19 +19,21 @@ POINTS = (
     "conclude:committed",  # the job is final, nobody was told
 )
 
-_armed: dict[str, Path] = {}
+_armed: dict[str, tuple[signal.Signals, Path]] = {}
 
 
-def arm(points: Iterable[str], folder: Path) -> None:
-    """Die at these points, once at each: a file of the point's name in `folder` says that it has happened, so
-    that the process which comes next goes on."""
-    _armed.update((point, folder / f"died-at-{point}") for point in points)
+def arm(dying: Iterable[str], freezing: Iterable[str], folder: Path) -> None:
+    """Die, or freeze, at these points, once at each: a file in `folder` says that it has happened, so that the
+    process which comes next goes on."""
+    _armed.update((point, (signal.SIGKILL, folder / f"died-at-{point}")) for point in dying)
+    _armed.update((point, (signal.SIGSTOP, folder / f"froze-at-{point}")) for point in freezing)
 
 
 def failpoint(point: str) -> None:
-    """Die here, if that is wanted and has not happened yet."""
-    died = _armed.get(point)
-    if died and not died.exists():
-        died.parent.mkdir(parents=True, exist_ok=True)
-        died.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Die or freeze here, if that is wanted and has not happened yet."""
+    if armed := _armed.get(point):
+        number, happened = armed
+        if not happened.exists():
+            happened.parent.mkdir(parents=True, exist_ok=True)
+            happened.touch()
+            os.kill(os.getpid(), number)

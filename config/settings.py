@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     origins: str = ""  # other sites whose pages may use the API, separated by commas: https://studio.example
     max_sockets: int = Field(default=10_000, ge=1)  # open WebSockets of one API process
     die_at: str = ""  # failure points, separated by commas; heeded only with diagnostics
+    freeze_at: str = ""  # the same, to freeze there
 
     @field_validator("database_url")
     @classmethod
@@ -101,7 +102,7 @@ class Settings(BaseSettings):
             raise ValueError("use file:///FOLDER")
         return url
 
-    @field_validator("die_at")
+    @field_validator("die_at", "freeze_at")
     @classmethod
     def _known_points(cls, points: str) -> str:
         for point in filter(None, points.split(",")):
@@ -144,8 +145,12 @@ class Settings(BaseSettings):
         return list(filter(None, (name.strip() for name in self.preload.split(","))))
 
     @property
-    def failure_points(self) -> list[str]:
+    def dying_points(self) -> list[str]:
         return self.die_at.split(",") if self.diagnostics and self.die_at else []
+
+    @property
+    def freezing_points(self) -> list[str]:
+        return self.freeze_at.split(",") if self.diagnostics and self.freeze_at else []
 
     @property
     def allowed_origins(self) -> frozenset[str]:

@@ -54,6 +54,13 @@ def runner() -> DiffusersRunner:
     return DiffusersRunner(shipped(), "cpu")
 
 
+@pytest.fixture(autouse=True)
+def _rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What previews show is tested here. What they may cost, tests/test_budget.py holds: on a machine busy with
+    other tests even a cheap one costs more than its share."""
+    monkeypatch.setattr("models.budget.SHARE", 1.0)
+
+
 def request(seed: int = 7, prompt: str = PROMPT, **given: Any) -> Request:
     return Request(shipped().resolve({"prompt": prompt, "steps": 50, **given}), seed, 1)
 

@@ -54,7 +54,7 @@ def run_worker(
 ) -> None:
     """Work until told to stop. `name` is given by a supervisor that guarantees there is no second worker
     of that name: whatever the last one held is free at once. `device_index` picks one of several GPUs."""
-    arm(settings.failure_points, settings.data_dir)
+    arm(settings.dying_points, settings.freezing_points, settings.data_dir)
     worker = Worker(settings, queues, name, device_index)
     if name:
         worker.free_predecessor()

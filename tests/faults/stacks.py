@@ -4,7 +4,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,13 @@ def holder_of(stack: RunningStack, job_id: str) -> psutil.Process:
 
 @contextmanager
 def frozen(process: psutil.Process) -> Iterator[None]:
-    """SIGSTOP, then SIGCONT."""
+    """SIGSTOP, then SIGCONT, unless the supervisor ended it meanwhile."""
     process.suspend()
     try:
         yield
     finally:
-        process.resume()
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
 
 
 @contextmanager

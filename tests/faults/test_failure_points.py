@@ -91,8 +91,19 @@ def test_a_death_between_a_commit_and_its_announcement_leaves_no_watcher_untold(
     assert attempts_of(mined_stack, job_id)[-1]["outcome"] == "succeed"
 
 
+@pytest.mark.parametrize("point", ["claim:committing", "submit:committing"])
+def test_a_process_that_freezes_with_sqlites_write_lock_is_ended_and_stops_nobody_for_long(
+    tmp_path: Path, point: str
+) -> None:
+    with running_stack(tmp_path / "data", SAFELIGHT_FREEZE_AT=point) as stack:
+        answer = insist(stack, point)
+        assert answer.status_code == 202
+        assert stack.finished(answer.json()["id"])["status"] == "succeeded"
+        assert (tmp_path / "data" / f"froze-at-{point}").exists()
+
+
 def test_points_are_armed_only_with_diagnostics_and_a_misspelt_one_is_refused() -> None:
-    assert read_settings(die_at="claim:committed", diagnostics=False).failure_points == []
-    assert read_settings(die_at="claim:committed", diagnostics=True).failure_points == ["claim:committed"]
+    assert read_settings(die_at="claim:committed", diagnostics=False).dying_points == []
+    assert read_settings(die_at="claim:committed", diagnostics=True).dying_points == ["claim:committed"]
     with pytest.raises(SettingsError, match=r"SAFELIGHT_DIE_AT: .*claim:commited is none of submit:committing"):
         read_settings(die_at="claim:commited")
