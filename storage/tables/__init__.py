@@ -1,0 +1,20 @@
+"""The tables, a module for each concern. Alembic's migrations must agree with them: `safelight db check` compares."""
+
+from storage.tables.feed import CHANGES
+from storage.tables.jobs import ARTIFACTS, ATTEMPTS, IDEMPOTENCY, JOBS
+from storage.tables.operation import CIRCUITS, LEADERS
+from storage.tables.parts import METADATA
+from storage.tables.webhooks import DELIVERIES, WEBHOOK_SECRETS
+
+__all__ = [
+    "ARTIFACTS",
+    "ATTEMPTS",
+    "CHANGES",
+    "CIRCUITS",
+    "DELIVERIES",
+    "IDEMPOTENCY",
+    "JOBS",
+    "LEADERS",
+    "METADATA",
+    "WEBHOOK_SECRETS",
+]
