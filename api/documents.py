@@ -50,6 +50,9 @@ class JobDocument(_Document):
     priority: Literal["interactive", "batch"]
     input: dict[str, Any]
     metadata: dict[str, Any]
+    depends_on: list[str]
+    group: str | None
+    made_by: str | None  # what submitted it in a client's stead: "rule:ID", "schedule:ID"
     progress: float
     step: int
     steps: int
@@ -61,6 +64,7 @@ class JobDocument(_Document):
     cancel_requested: bool
     outputs: list[OutputDocument]
     error: ErrorDocument | None
+    context: dict[str, Any] | None  # what its outputs were made with
     created_at: str
     started_at: str | None
     finished_at: str | None

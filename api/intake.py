@@ -90,7 +90,7 @@ class Intake:
         fresh = [done.job for done in submitted if done.job and not done.replayed]
         if fresh:
             failpoint("submit:announcing")
-            self._doorbell.ring([(job.id, job.queue) for job in fresh])
+            self._doorbell.ring_for(fresh)
             self._bus.changed()
             failpoint("submit:announced")
 

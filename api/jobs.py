@@ -65,7 +65,7 @@ async def cancel_job(job_id: str, context: Ctx) -> Response:
 async def retry_job(job_id: str, context: Ctx) -> Response:
     """Queue a failed, canceled or expired job again, under the same id."""
     job = await asyncio.to_thread(context.store.retry, known_id(job_id), TENANT)
-    context.doorbell.ring([(job.id, job.queue)])
+    context.doorbell.ring_for([job])
     context.bus.changed()
     return JSONResponse(_document(context, job))
 

@@ -144,7 +144,7 @@ def _purge(context: Context, choice: Choice, after: str, limit: int) -> Batch:
 
 def _ring(context: Context, jobs: Sequence[Job]) -> None:
     _tell(context, jobs)
-    context.doorbell.ring([(job.id, job.queue) for job in jobs])
+    context.doorbell.ring_for(jobs)
 
 
 def _tell(context: Context, jobs: Sequence[Job]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.context import TENANT, Context
 from api.requests import check_idempotency_key, submission_of
-from jobs.errors import IdempotencyConflict, JobNotFound
+from jobs.errors import FieldFault, IdempotencyConflict, InvalidInput, JobNotFound
 from jobs.identity import parse_job_id
 from jobs.values import Job, Status, Submission
 
@@ -44,8 +44,11 @@ async def submit(context: Context, submission: Submission) -> tuple[Job, bool]:
 
     Raises:
         IdempotencyConflict: the key belongs to another body.
+        InvalidInput: it depends on a job that is not there.
     """
     submitted = await context.intake.submit(submission)
+    if submitted.missing:
+        raise InvalidInput("The job is not valid.", [_no_such_need(submission, need) for need in submitted.missing])
     if submitted.job is None:
         raise IdempotencyConflict
     return submitted.job, submitted.replayed
@@ -59,6 +62,10 @@ async def cancel(context: Context, job_id: str, tenant: str = TENANT) -> Job:
     if job.status is Status.RUNNING:
         context.bus.cancel(job.id)
     return job
+
+
+def _no_such_need(submission: Submission, need: str) -> FieldFault:
+    return FieldFault(f"depends_on.{submission.needs.index(need)}", f"There is no job {need}.")
 
 
 def known_id(text: str) -> str:

@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from api.body import fingerprint
 from egress.addresses import Networks, check_url
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
-from jobs.identity import new_job_id
-from jobs.values import Event, Priority, Resend, Submission, Webhook
+from jobs.identity import new_job_id, parse_job_id
+from jobs.values import PLAIN, Event, IfNeedFails, Lineage, Priority, Resend, Submission, Webhook
 from models.catalog import Catalog
 
 _METADATA_BYTES = 16 * 1024
 _KEY_CHARACTERS = 255
+_NEEDS_MOST = 100
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -47,7 +48,12 @@ class JobRequest(BaseModel):
     )
     metadata: Annotated[dict[str, Any], Field(description="Up to 16 KiB, returned as given")] = {}
     webhook: WebhookRequest | None = None
-    depends_on: Annotated[list[str], Field(max_length=0, description="Not served yet")] = []
+    depends_on: Annotated[
+        list[str], Field(max_length=_NEEDS_MOST, description="Starts when these have succeeded")
+    ] = []
+    on_dependency_failure: Annotated[
+        Literal["fail", "skip", "run"], Field(description="What becomes of it when one of those does not succeed")
+    ] = "fail"
 
     @field_validator("deadline")
     @classmethod
@@ -55,6 +61,14 @@ class JobRequest(BaseModel):
         if text is not None:
             parse_moment(text)
         return text
+
+    @field_validator("depends_on")
+    @classmethod
+    def _ids(cls, texts: list[str]) -> list[str]:
+        ids = [parse_job_id(text) for text in texts]
+        if None in ids:
+            raise ValueError(f"{texts[ids.index(None)][:64]!r} is no id of a job")
+        return list(dict.fromkeys(filter(None, ids)))
 
     @field_validator("metadata")
     @classmethod
@@ -118,6 +132,8 @@ def submission_of(
         body_hash=body_hash,
         resend=_resend(resend_count, path, body_hash),
         webhook=_webhook(wanted.webhook),
+        lineage=_lineage(wanted),
+        needs=tuple(wanted.depends_on),
     )
 
 
@@ -136,6 +152,11 @@ def _resend(count: str | None, path: str, body_hash: str) -> Resend | None:
     return Resend(f"resend:{path}:{body_hash}", retry=int(count[:9]) > 0)
 
 
+def _lineage(wanted: JobRequest) -> Lineage:
+    policy = IfNeedFails(wanted.on_dependency_failure)
+    return Lineage(if_need_fails=policy) if policy is not IfNeedFails.FAIL else PLAIN
+
+
 def _webhook(wanted: WebhookRequest | None) -> Webhook | None:
     return Webhook(wanted.url, tuple(dict.fromkeys(map(Event, wanted.events)))) if wanted else None
 
@@ -150,8 +171,6 @@ def check_fields(shape: type[Shape], body: dict[str, Any], complaint: str, conte
 
 
 def _sentence(fault: Any) -> str:
-    if fault["loc"] and fault["loc"][0] == "depends_on":
-        return "This server does not serve this yet."
     if fault["type"] == "extra_forbidden":
         return "There is no such field."
     return f"{str(fault['msg']).removeprefix('Value error, ')}."

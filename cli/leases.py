@@ -88,8 +88,7 @@ class _Estate:
             return
         log.warning("freed %d job(s) of %s, which died", len(freed), name)
         self._bus.changed()
-        self._doorbell.ring([(job.id, job.queue) for job in freed])
-        self._doorbell.ring_courier(freed)
+        self._doorbell.ring_for(freed)
         for job in freed:
             self._narrator.ended(job, 0.0)
 

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs.values import RETRYABLE, Fault, Job, Output, Status, Submission
+from jobs.values import RETRYABLE, Fault, IfNeedFails, Job, Output, Status, Submission
 
 BACKOFF_FIRST_S = 1.0
 BACKOFF_MOST_S = 10.0
 
 WORKER_LOST = Fault("worker_lost", "The worker that ran this job died or froze.", retryable=True)
+NEED_FAILED = Fault("dependency_failed", "A job that this one depends on ended without a result.", retryable=False)
 HANDED_BACK = Fault("handed_back", "The worker was stopped before the job was done.", retryable=True)
 
 
@@ -44,17 +45,26 @@ TRANSITIONS: tuple[tuple[str, Status, Status], ...] = (
     ("stop", Status.RUNNING, Status.CANCELED),
     ("cancel", Status.QUEUED, Status.CANCELED),
     ("expire", Status.QUEUED, Status.EXPIRED),
+    ("release", Status.WAITING, Status.QUEUED),
+    ("miss", Status.WAITING, Status.FAILED),
+    ("skip", Status.WAITING, Status.CANCELED),
+    ("cancel", Status.WAITING, Status.CANCELED),
+    ("expire", Status.WAITING, Status.EXPIRED),
     ("retry", Status.FAILED, Status.QUEUED),
     ("retry", Status.CANCELED, Status.QUEUED),
     ("retry", Status.EXPIRED, Status.QUEUED),
+    ("wait again", Status.FAILED, Status.WAITING),
+    ("wait again", Status.CANCELED, Status.WAITING),
+    ("wait again", Status.EXPIRED, Status.WAITING),
 )
 
 _QUEUED = frozenset({Status.QUEUED})
+_WAITING = frozenset({Status.WAITING})
 _RUNNING = frozenset({Status.RUNNING})
 
 
 def submit(wanted: Submission, now: datetime) -> Job:
-    """The job as it is first committed: queued, claimable at once, `seq` 1."""
+    """The job as it is first committed, with `seq` 1: queued and claimable at once, or waiting for what it needs."""
     return Job(
         id=wanted.id,
         tenant=wanted.tenant,
@@ -62,7 +72,7 @@ def submit(wanted: Submission, now: datetime) -> Job:
         model=wanted.model,
         model_version=wanted.model_version,
         priority=wanted.priority,
-        status=Status.QUEUED,
+        status=Status.WAITING if wanted.needs else Status.QUEUED,
         input=wanted.input,
         metadata=wanted.metadata,
         batch_key=wanted.batch_key,
@@ -70,6 +80,12 @@ def submit(wanted: Submission, now: datetime) -> Job:
         steps=wanted.steps,
         work=wanted.work,
         webhook=wanted.webhook,
+        lineage=wanted.lineage,
+        needs=wanted.needs,
+        cache_key=wanted.cache_key,
+        consequential=wanted.consequential,
+        cached=False,
+        context=None,
         seq=1,
         attempt=0,
         max_attempts=wanted.max_attempts,
@@ -111,6 +127,7 @@ def succeed(
     *,
     load_s: float | None = None,
     run_s: float | None = None,
+    context: Mapping[str, Any] | None = None,
 ) -> Change:
     """The holder publishes its result. A cancel that came too late loses to it."""
     values = {
@@ -119,6 +136,7 @@ def succeed(
         "error": None,
         "load_s": load_s,
         "run_s": run_s,
+        "context": context,
     }
     return Change("succeed", _RUNNING, values, job.fence, at=now)
 
@@ -162,28 +180,39 @@ def stop(job: Job, now: datetime) -> Change:
 
 def cancel(job: Job, now: datetime) -> Change | None:
     """What a client's cancel means for the job as it stands; None when there is nothing left to do."""
-    if job.status is Status.QUEUED:
-        return Change("cancel", _QUEUED, _ended(Status.CANCELED, now))
+    if job.status in (Status.QUEUED, Status.WAITING):
+        return Change("cancel", _QUEUED | _WAITING, _ended(Status.CANCELED, now))
     if job.status is Status.RUNNING and not job.cancel_requested:
         return Change("request cancel", _RUNNING, {"cancel_requested": True}, fence=job.fence)
     return None
 
 
 def expire(now: datetime) -> Change:
-    """A queued job's deadline passed before anybody started it."""
+    """The deadline of a job that is queued, or waits, passed before anybody started it."""
     fault = Fault("deadline_exceeded", "The job was not started before its deadline.", retryable=True)
-    return Change("expire", _QUEUED, {**_ended(Status.EXPIRED, now), "error": asdict(fault)})
+    return Change("expire", _QUEUED | _WAITING, {**_ended(Status.EXPIRED, now), "error": asdict(fault)})
+
+
+def release(now: datetime) -> Change:
+    """All that a waiting job needs is there."""
+    return Change("release", _WAITING, {"status": Status.QUEUED, "run_after": now})
+
+
+def miss(policy: IfNeedFails, now: datetime) -> Change:
+    """What a waiting job needs will not come. Never of one that shall run all the same."""
+    verb, status = ("skip", Status.CANCELED) if policy is IfNeedFails.SKIP else ("miss", Status.FAILED)
+    return Change(verb, _WAITING, {**_ended(status, now), "error": asdict(NEED_FAILED)})
 
 
 def retry(job: Job, now: datetime) -> Change:
-    """A person asks for another go at a job that ended without a result."""
-    return retry_from(job.status, now)
+    """A person asks for another go at a job that ended without a result. If it needs others, it waits for them."""
+    return retry_from(job.status, now, needs=bool(job.needs))
 
 
-def retry_from(status: Status, now: datetime) -> Change:
+def retry_from(status: Status, now: datetime, *, needs: bool) -> Change:
     """The same for any job that ended in this status."""
     values: dict[str, Any] = {
-        "status": Status.QUEUED,
+        "status": Status.WAITING if needs else Status.QUEUED,
         "run_after": now,
         "finished_at": None,
         "started_at": None,
@@ -193,7 +222,8 @@ def retry_from(status: Status, now: datetime) -> Change:
     }
     if status is Status.EXPIRED:
         values["deadline"] = None
-    return Change("retry", RETRYABLE & {status}, values, increments={"max_attempts": 1})
+    verb = "wait again" if needs else "retry"
+    return Change(verb, RETRYABLE & {status}, values, increments={"max_attempts": 1})
 
 
 def backoff_s(attempt: int) -> float:

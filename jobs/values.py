@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """Where a job stands. `waiting` is reserved for jobs whose dependencies are open."""
+    """Where a job stands. `waiting`: something that it needs is not there yet."""
 
     WAITING = "waiting"
     QUEUED = "queued"
@@ -39,6 +39,32 @@ class Event(StrEnum):
 
     STARTED = "started"  # its first claim
     COMPLETED = "completed"  # any final state; again if it is retried and ends again
+
+
+class IfNeedFails(StrEnum):
+    """What becomes of a job when one that it depends on ends without a result."""
+
+    FAIL = "fail"
+    SKIP = "skip"  # it is canceled
+    RUN = "run"  # it runs all the same
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a job comes from and what it belongs to. Set when it is submitted; never changes."""
+
+    group: str | None = None  # the group it is a member of
+    member: str | None = None  # its name there
+    made_by: str | None = None  # what submitted it in a client's stead: "rule:ID", "schedule:ID", "batch:ID"
+    depth: int = 0  # how many rules stand between a client's wish and this job
+    if_need_fails: IfNeedFails = IfNeedFails.FAIL
+    alias: str | None = None  # the name that was asked for, where it stands for several versions
+    shadow_of: str | None = None  # the job whose work this one does again on another version, for comparison
+    replay_of: str | None = None  # the job whose result this one shall reproduce
+    rows: int | None = None  # runs alone, in a batch filled up to so many rows
+
+
+PLAIN = Lineage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +116,12 @@ class Job:
     steps: int  # denoising steps it will take, as far as its input tells; never changes
     work: float  # how much there is to do, in the model's own unit (megapixel steps); never changes
     webhook: Webhook | None  # whom to tell; never changes
+    lineage: Lineage  # never changes
+    needs: tuple[str, ...]  # ids of the jobs and uploads that must be there before it is queued; never changes
+    cache_key: str | None  # the same for identical work, whose result may be used again; never changes
+    consequential: bool  # its changes have consequences in other rows (storage.consequences); may become true
+    cached: bool  # its outputs are those of an earlier job; set with them
+    context: Mapping[str, Any] | None  # what its outputs were made with, as far as it decides them; set with them
     seq: int  # +1 with every committed change
     attempt: int  # +1 with every claim; never falls
     max_attempts: int  # +1 with every hand-back and every manual retry
@@ -173,6 +205,10 @@ class Submission:
     resend: "Resend | None" = None
     work: float = 0.0
     webhook: Webhook | None = None
+    lineage: Lineage = PLAIN
+    needs: tuple[str, ...] = ()
+    cache_key: str | None = None
+    consequential: bool = False
 
 
 @dataclass(frozen=True, slots=True)

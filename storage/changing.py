@@ -1,6 +1,6 @@
 """Applying changes: the only write to a job's status anywhere. Each change is one guarded UPDATE, with its
-`seq`, its place in the feed, its line in the attempts' history and what it means for the job's webhook in the
-same transaction."""
+`seq`, its place in the feed, its line in the attempts' history and what it means for the job's webhook and for
+other rows in the same transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +12,7 @@ from jobs.lifecycle import Change
 from jobs.values import Job, Status
 from storage.deliveries import record_events
 from storage.feed import append, entry_of
+from storage.outbox import record_consequences
 from storage.rows import JOB_COLUMNS, job_of
 from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
 
@@ -75,6 +76,7 @@ def _apply(connection: Connection, group: Mapping[str, Change]) -> list[Job]:
         _keep_history(connection, changed, wanted)
         if "status" in wanted.values:
             record_events(connection, changed)
+            record_consequences(connection, changed)
     return changed
 
 

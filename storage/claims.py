@@ -16,7 +16,7 @@ from storage.engine import Database
 from storage.feed import append, entry_of
 from storage.queues import waiting_queues
 from storage.rows import JOB_COLUMNS, job_of
-from storage.statuses import QUEUED, RUNNING
+from storage.statuses import NOT_STARTED, QUEUED, RUNNING
 from storage.tables import JOBS
 
 
@@ -137,12 +137,12 @@ class Claims:
         return self._lose(None, limit)
 
     def expire_overdue(self, limit: int = 100) -> list[Job]:
-        """Queued jobs past their deadline that were never started."""
+        """Jobs past their deadline, queued or waiting, that were never started."""
         with self.database.writing() as connection:
             now = self.database.now(connection)
             overdue = (
                 select(JOBS.c.id)
-                .where(QUEUED, JOBS.c.deadline <= now, JOBS.c.attempt == 0)
+                .where(NOT_STARTED, JOBS.c.deadline <= now, JOBS.c.attempt == 0)
                 .order_by(JOBS.c.deadline)
                 .limit(limit)
                 .with_for_update(skip_locked=True)

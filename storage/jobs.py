@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, delete, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal, select, union_all
 from sqlalchemy.exc import IntegrityError
 
 from config.failpoints import failpoint
@@ -15,12 +15,13 @@ from storage.changing import change
 from storage.deliveries import forget_deliveries
 from storage.engine import Database
 from storage.feed import append, entry_of
+from storage.needs import await_needs
 from storage.rows import JOB_COLUMNS, attempt_of, job_of
-from storage.statuses import QUEUED
+from storage.statuses import QUEUED, WAITING
 from storage.submissions import Submitted, insert_submissions
 from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
 
-_UNFINISHED = (Status.QUEUED, Status.RUNNING)
+_UNFINISHED = (Status.WAITING, Status.QUEUED, Status.RUNNING)
 
 
 class JobStore:
@@ -95,10 +96,10 @@ class JobStore:
             return [attempt_of(row) for row in connection.execute(query)]
 
     def queued(self, most: int) -> int:
-        """How many jobs wait to be claimed, counted up to `most`."""
-        waiting = select(JOBS.c.id).where(QUEUED).limit(most)
+        """How many jobs have not begun, of either kind counted up to `most`."""
+        counts = [select(func.count()).select_from(_ids(status, most).subquery()) for status in (QUEUED, WAITING)]
         with self.database.reading() as connection:
-            return connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one()
+            return sum(connection.execute(count).scalar_one() for count in counts)
 
     def cancel(self, job_id: str, tenant: str | None = None) -> Job:
         """At once when queued; a running job is asked to stop. Nothing happens to a finished one."""
@@ -114,6 +115,7 @@ class JobStore:
             changed = change(connection, job_id, lifecycle.retry(job, self.database.now(connection)))
             if changed is None:
                 raise Conflict(f"A job that is {job.status} cannot be retried.")
+            await_needs(connection, [changed])
             return changed
 
     def delete(self, job_id: str, tenant: str | None = None) -> None:
@@ -149,6 +151,10 @@ class JobStore:
         """Raises: StoreUnavailable."""
         with self.database.reading() as connection:
             connection.execute(select(literal(1)))
+
+
+def _ids(which: ColumnElement[bool], most: int) -> Select[tuple[str]]:
+    return select(JOBS.c.id).where(which).limit(most)
 
 
 def _newest(query: Select[tuple[str]], statuses: Sequence[Status], limit: int) -> Select[tuple[str]]:

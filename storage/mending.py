@@ -14,6 +14,7 @@ from storage.changing import change_all
 from storage.deliveries import forget_deliveries
 from storage.engine import Database
 from storage.feed import append, entry_of
+from storage.needs import await_needs
 from storage.rows import JOB_COLUMNS, job_of
 from storage.tables import JOBS
 
@@ -84,7 +85,15 @@ class Mending:
         return Batch(mended, len(mended), most[-1].id if len(chosen) > limit else None)
 
     def _retry(self, connection: Connection, status: Status, ids: Sequence[str]) -> list[Job]:
-        return change_all(connection, ids, lifecycle.retry_from(status, self._database.now(connection)))
+        now = self._database.now(connection)
+        query = select(JOBS.c.id, JOBS.c.needs).where(JOBS.c.id.in_(ids))
+        needy = {row.id: bool(row.needs) for row in connection.execute(query)}
+        changed: list[Job] = []
+        for needs in (False, True):
+            some = [job_id for job_id in ids if needy.get(job_id) is needs]
+            changed += change_all(connection, some, lifecycle.retry_from(status, now, needs=needs))
+        await_needs(connection, changed)
+        return changed
 
     @staticmethod
     def _purge(connection: Connection, status: Status, ids: Sequence[str]) -> list[Job]:

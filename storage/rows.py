@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from jobs.values import Attempt, Event, Fault, Job, Output, Priority, Status, Webhook
+from jobs.values import PLAIN, Attempt, Event, Fault, IfNeedFails, Job, Lineage, Output, Priority, Status, Webhook
 from storage.tables import JOBS
 
 JOB_COLUMNS = tuple(JOBS.c[field.name] for field in fields(Job))  # selected in the order of Job's fields
 
 _AT = {field.name: index for index, field in enumerate(fields(Job))}
-_PRIORITY, _STATUS, _OUTPUTS, _ERROR, _WEBHOOK = (
-    _AT[name] for name in ("priority", "status", "outputs", "error", "webhook")
+_PRIORITY, _STATUS, _OUTPUTS, _ERROR, _WEBHOOK, _LINEAGE, _NEEDS = (
+    _AT[name] for name in ("priority", "status", "outputs", "error", "webhook", "lineage", "needs")
 )
 
 
@@ -23,6 +23,8 @@ def job_of(row: Sequence[Any]) -> Job:
     cells[_OUTPUTS] = tuple(Output(**output) for output in cells[_OUTPUTS])
     cells[_ERROR] = Fault(**cells[_ERROR]) if cells[_ERROR] else None
     cells[_WEBHOOK] = _webhook(cells[_WEBHOOK]) if cells[_WEBHOOK] else None
+    cells[_LINEAGE] = _lineage(cells[_LINEAGE]) if cells[_LINEAGE] else PLAIN
+    cells[_NEEDS] = tuple(cells[_NEEDS])
     return Job(*cells)
 
 
@@ -40,8 +42,20 @@ def row_of(job: Job) -> dict[str, Any]:
     cells["outputs"] = [asdict(output) for output in job.outputs]
     cells["error"] = asdict(job.error) if job.error else None
     cells["webhook"] = asdict(job.webhook) if job.webhook else None
+    cells["lineage"] = _lineage_cell(job.lineage) if job.lineage is not PLAIN else {}
+    cells["needs"] = list(job.needs)
     return cells
 
 
 def _webhook(cell: dict[str, Any]) -> Webhook:
     return Webhook(cell["url"], tuple(map(Event, cell["events"])))
+
+
+def _lineage(cell: dict[str, Any]) -> Lineage:
+    policy = IfNeedFails(cell.get("if_need_fails", PLAIN.if_need_fails))
+    return Lineage(**{**cell, "if_need_fails": policy})
+
+
+def _lineage_cell(lineage: Lineage) -> dict[str, Any]:
+    """What differs from a plain job's; of most jobs, nothing."""
+    return {name: value for name, value in asdict(lineage).items() if value != getattr(PLAIN, name)}

@@ -2,8 +2,11 @@
 
 from sqlalchemy import literal_column
 
-from storage.tables import DELIVERIES, JOBS
+from storage.tables import CONSEQUENCES, DELIVERIES, JOBS
 
 QUEUED = JOBS.c.status == literal_column("'queued'")
+WAITING = JOBS.c.status == literal_column("'waiting'")
+NOT_STARTED = JOBS.c.status.in_([literal_column("'queued'"), literal_column("'waiting'")])
 RUNNING = JOBS.c.status == literal_column("'running'")
 PENDING = DELIVERIES.c.status == literal_column("'pending'")
+OPEN = CONSEQUENCES.c.fault.is_(None)

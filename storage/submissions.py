@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, sel
 from jobs import lifecycle
 from jobs.values import Job, Submission
 from storage.feed import append, entry_of
+from storage.needs import await_needs, missing_needs
+from storage.outbox import record_consequences
 from storage.rows import JOB_COLUMNS, job_of, row_of
 from storage.tables import IDEMPOTENCY, JOBS
 
@@ -17,19 +19,22 @@ RESEND_WINDOW = timedelta(minutes=10)  # a marked retry that comes later is a ne
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What became of one submission: a new job, the job its key made before, or a conflict of keys."""
+    """What became of one submission: a new job, the job its key made before, or none: the keys conflict, or it needs
+    what its tenant does not have."""
 
     job: Job | None
     replayed: bool = False
+    missing: tuple[str, ...] = ()
 
     @property
     def conflict(self) -> bool:
-        return self.job is None
+        return self.job is None and not self.missing
 
 
 def insert_submissions(connection: Connection, wanted: Sequence[Submission], now: datetime) -> list[Submitted]:
     """Insert what is new; answer what is known. A key seen twice in one call makes one job."""
     known = _jobs_by_key(connection, wanted) | _jobs_by_resend(connection, wanted, now)
+    missing = missing_needs(connection, wanted)
     answers: list[Submitted] = []
     fresh: list[tuple[Submission, Job]] = []
     for submission in wanted:
@@ -37,6 +42,9 @@ def insert_submissions(connection: Connection, wanted: Sequence[Submission], now
         if key in known and _may_be_replayed(submission):
             body_hash, job = known[key]
             answers.append(Submitted(job, replayed=True) if body_hash == submission.body_hash else Submitted(None))
+            continue
+        if submission.id in missing:
+            answers.append(Submitted(None, missing=missing[submission.id]))
             continue
         job = lifecycle.submit(submission, now)
         fresh.append((submission, job))
@@ -52,6 +60,8 @@ def _insert(connection: Connection, fresh: Sequence[tuple[Submission, Job]], now
         return
     connection.execute(insert(JOBS), [row_of(job) for _, job in fresh])
     append(connection, [entry_of(job, "submit") for _, job in fresh])
+    record_consequences(connection, [job for _, job in fresh])
+    await_needs(connection, [job for _, job in fresh])
     _remember_keys(connection, fresh, now)
 
 

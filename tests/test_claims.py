@@ -36,10 +36,13 @@ class House:
         self.store = JobStore(database)
         self.claims = Claims(database)
 
-    def submit(self, **given: Any) -> str:
+    def wanted(self, **given: Any) -> Submission:
         """Of tenant, queue, model and version; of batch key "k"; one output in 8 steps; in 3 attempts."""
         which = (new_job_id(), "default", "default", "scenes", "1", Priority.INTERACTIVE)
-        wanted = replace(Submission(*which, {"prompt": "a"}, {}, "k", 1, 8, 3), **given)
+        return replace(Submission(*which, {"prompt": "a"}, {}, "k", 1, 8, 3), **given)
+
+    def submit(self, **given: Any) -> str:
+        wanted = self.wanted(**given)
         self.store.submit([wanted])
         return wanted.id
 

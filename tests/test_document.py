@@ -42,6 +42,10 @@ FIELDS = {
     "seq",
     "urls",
     "cancel_requested",
+    "depends_on",
+    "group",
+    "made_by",
+    "context",
 }
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 PICTURE = Output("ab.png", "ab", "image/png", 7, 16, 8, None, 3)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from config.failpoints import failpoint
 from jobs import lifecycle
@@ -227,7 +228,7 @@ def _ending(bench: Bench, job: Job, work: Work, lease: Lease) -> Ending:
     outcome = store(bench, result)
     if isinstance(outcome, Fault):
         return Ending(job.id, job.fence, lambda current, now: lifecycle.fail(current, outcome, now, work.details))
-    times = {"load_s": work.load_s, "run_s": work.run_s}
+    times: dict[str, Any] = {"load_s": work.load_s, "run_s": work.run_s}
     stored = [output.key for output in outcome]
     return Ending(job.id, job.fence, lambda current, now: lifecycle.succeed(current, outcome, now, **times), stored)
 

@@ -1,5 +1,5 @@
 """The composition root of the courier: Celery for light work, which waits for others more than it computes. Never
-imports torch. So far it delivers webhooks."""
+imports torch. It delivers webhooks and works off consequences."""
 
 import logging
 import os
@@ -12,10 +12,11 @@ from celery.signals import worker_shutting_down
 from config.settings import Settings
 from jobs.errors import StoreUnavailable
 from storage.engine import Database
+from workers.aftermath import Aftermath
 from workers.delivery import Dispatch
 from workers.pool import WakingThreads
 from workers.queue import COURIER, build_celery
-from workers.tasks import define_deliver
+from workers.tasks import define_deliver, define_follow
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +33,13 @@ class Courier:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._dispatch = Dispatch(settings, Database(settings.database))
+        database = Database(settings.database)
+        self._dispatch = Dispatch(settings, database)
         self._draining = threading.Event()
         self._app = build_celery(settings, [COURIER])
+        self._aftermath = Aftermath(settings, database, self._app)
         define_deliver(self._app, self._deliver)
+        define_follow(self._app, self._follow)
 
     def run(self) -> None:
         worker_shutting_down.connect(self._drain, weak=False)
@@ -58,6 +62,13 @@ class Courier:
                     return
         except StoreUnavailable as fault:
             log.warning("not delivered or not written down, the reaper will ring again: %s", fault)
+
+    def _follow(self) -> None:
+        try:
+            while not self._draining.is_set() and self._aftermath.work_off():
+                pass
+        except StoreUnavailable as fault:
+            log.warning("consequences wait, the reaper will ring again: %s", fault)
 
     def _drain(self, **_: object) -> None:
         """Told to stop: begin nothing more, and leave at the end of the grace what is still under way. Its lease

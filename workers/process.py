@@ -108,8 +108,7 @@ class Worker:
         if freed:
             log.warning("freed %d job(s) of the worker that died before this one", len(freed))
             self.bus.changed()
-            self.doorbell.ring([(job.id, job.queue) for job in freed])
-            self.doorbell.ring_courier(freed)
+            self.doorbell.ring_for(freed)
             for job in freed:
                 self.bench.narrator.ended(job, 0.0)
 

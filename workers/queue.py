@@ -8,14 +8,15 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from config.settings import Settings
-from jobs.values import Job
+from jobs.values import Job, Status
 from storage.bus import Errands, connect
 
 log = logging.getLogger(__name__)
 
 LOOK = "safelight.look"  # the task's name; its id is the id of the job that rang
-DELIVER = "safelight.deliver"  # the courier's, and the queue it listens to
-COURIER = "courier"
+DELIVER = "safelight.deliver"  # the courier's: a webhook is due
+FOLLOW = "safelight.follow"  # the courier's: a change has consequences
+COURIER = "courier"  # the queue it listens to
 
 ENOUGH = 64  # bells in one queue: they wake every worker there may be; the reaper wakes more
 
@@ -71,9 +72,18 @@ class Doorbell:
         if jobs:
             self._errands.add(lambda: self.ring_now(jobs, task))
 
+    def ring_for(self, changed: Sequence[Job]) -> None:
+        """Ring for whom these jobs concern as they now stand: workers, when they are queued, and couriers."""
+        self.ring([(job.id, job.queue) for job in changed if job.status is Status.QUEUED])
+        self.ring_courier(changed)
+
     def ring_courier(self, changed: Iterable[Job | None]) -> None:
-        """Ring for changed jobs that have a webhook: there may be something to deliver."""
-        self.ring([(job.id, COURIER) for job in changed if job and job.webhook], DELIVER)
+        """Ring for changed jobs that have a webhook, so that there may be something to deliver, or consequences: of
+        these once, since who is woken works off all there are. What a waiting job needs may be there already."""
+        known = [job for job in changed if job]
+        self.ring([(job.id, COURIER) for job in known if job.webhook], DELIVER)
+        rippling = [job for job in known if job.consequential or job.status is Status.WAITING]
+        self.ring([(job.id, COURIER) for job in rippling[:1]], FOLLOW)
 
     def ring_now(self, jobs: Sequence[tuple[str, str]], task: str = LOOK) -> None:
         """Ring and wait for the broker's answer; many in one round trip.

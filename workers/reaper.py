@@ -19,6 +19,7 @@ from jobs.values import Job
 from storage.artifacts import SHELVES, ArtifactStore
 from storage.bus import BROKER_FAULTS, Bus, Errands, connect
 from storage.claims import Claims
+from storage.consequences import Consequences
 from storage.deliveries import Deliveries
 from storage.engine import Database
 from storage.feed import trim_feed
@@ -26,7 +27,7 @@ from storage.jobs import JobStore
 from storage.leadership import Leadership
 from storage.orphans import Orphans
 from workers.narrator import Narrator
-from workers.queue import COURIER, DELIVER, ENOUGH, Doorbell, build_celery
+from workers.queue import COURIER, DELIVER, ENOUGH, FOLLOW, Doorbell, build_celery
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Reaper:
         self._database = Database(settings.database)
         self._claims = Claims(self._database)
         self._deliveries = Deliveries(self._database)
+        self._consequences = Consequences(self._database)
+        self._bells = (self.ring_for_silent, self.ring_for_deliveries, self.ring_for_consequences)
         self._orphans = Orphans(JobStore(self._database), ArtifactStore(settings.artifacts_folder))
         self._errands = Errands("errands")
         self._bus = Bus(settings.broker_url, self._errands)
@@ -59,8 +62,7 @@ class Reaper:
         """Every duty once, by whoever leads; the others stand by."""
         if not self._leads():
             return
-        watch = (self.lose_expired, self.expire_overdue, self.ring_for_silent, self.ring_for_deliveries)
-        for duty in (*watch, self._keep_house):
+        for duty in (self.lose_expired, self.expire_overdue, *self._bells, self._keep_house):
             self._do(duty)
 
     def lose_expired(self) -> None:
@@ -88,6 +90,11 @@ class Reaper:
         due = self._deliveries.due(ENOUGH)[waiting:] if waiting < ENOUGH else []
         if due:
             self._doorbell.ring_now([(delivery_id, COURIER) for delivery_id in due], DELIVER)
+
+    def ring_for_consequences(self) -> None:
+        """Those whose bell was lost. One bell is enough: who hears it works off all there are."""
+        if (silent := self._consequences.waiting(1)) and int(self._broker.llen(COURIER)) < ENOUGH:
+            self._doorbell.ring_now([(silent[0], COURIER)], FOLLOW)
 
     def sweep_artifacts(self, shelf: int, grace_s: float = _ORPHAN_GRACE_S) -> None:
         """Of one shelf, what no job lists is set aside; what was aside long enough is deleted."""

@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.worker.control import Panel
 
-from workers.queue import DELIVER, LOOK
+from workers.queue import DELIVER, FOLLOW, LOOK
 
 
 def define_look(app: Celery, look: Callable[[str], int]) -> None:
@@ -23,6 +23,14 @@ def define_deliver(app: Celery, deliver: Callable[[], None]) -> None:
     @app.task(name=DELIVER, send_events=False, ignore_result=True, acks_late=False)  # type: ignore[untyped-decorator]
     def run_deliver(*_args: Any, **_kwargs: Any) -> None:
         deliver()
+
+
+def define_follow(app: Celery, follow: Callable[[], None]) -> None:
+    """The courier's other task."""
+
+    @app.task(name=FOLLOW, send_events=False, ignore_result=True, acks_late=False)  # type: ignore[untyped-decorator]
+    def run_follow(*_args: Any, **_kwargs: Any) -> None:
+        follow()
 
 
 def answer_revoke(cancel: Callable[[str], None]) -> None:

@@ -1,5 +1,6 @@
 """The tables, a module for each concern. Alembic's migrations must agree with them: `safelight db check` compares."""
 
+from storage.tables.consequences import CONSEQUENCES, NEEDS
 from storage.tables.feed import CHANGES
 from storage.tables.jobs import ARTIFACTS, ATTEMPTS, IDEMPOTENCY, JOBS
 from storage.tables.operation import CIRCUITS, LEADERS
@@ -11,10 +12,12 @@ __all__ = [
     "ATTEMPTS",
     "CHANGES",
     "CIRCUITS",
+    "CONSEQUENCES",
     "DELIVERIES",
     "IDEMPOTENCY",
     "JOBS",
     "LEADERS",
     "METADATA",
+    "NEEDS",
     "WEBHOOK_SECRETS",
 ]

@@ -3,7 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, SmallInteger, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Text,
+    false,
+)
 from sqlmodel import Field, SQLModel
 
 from storage.engine import UtcDateTime
@@ -17,7 +30,8 @@ class JobRow(SQLModel, table=True):
     __table_args__ = (
         partial("ix_jobs_claim", "queue", "priority", "id", where="status = 'queued'"),
         partial("ix_jobs_batch", "batch_key", "priority", "id", where="status = 'queued'"),
-        partial("ix_jobs_deadline", "deadline", where="status = 'queued' AND deadline IS NOT NULL"),
+        partial("ix_jobs_waiting", "id", where="status = 'waiting'"),
+        partial("ix_jobs_deadline", "deadline", where="status IN ('queued', 'waiting') AND deadline IS NOT NULL"),
         partial("ix_jobs_lease", "lease_until", where="status = 'running'"),
         partial("ix_jobs_finished", "finished_at", where="finished_at IS NOT NULL"),
         Index("ix_jobs_tenant_status_id", "tenant", "status", "id"),
@@ -39,6 +53,12 @@ class JobRow(SQLModel, table=True):
     steps: int = Field(sa_column=Column(Integer, nullable=False))
     work: float = Field(sa_column=Column(Float, nullable=False, server_default="0"))
     webhook: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
+    lineage: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False, server_default="{}"))
+    needs: list[str] = Field(sa_column=Column(JSON, nullable=False, server_default="[]"))
+    cache_key: str | None = Field(sa_column=Column(String(64), nullable=True))
+    consequential: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
+    cached: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
+    context: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
     seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     attempt: int = Field(sa_column=Column(Integer, nullable=False))
     max_attempts: int = Field(sa_column=Column(Integer, nullable=False))

@@ -1,0 +1,87 @@
+"""What jobs wait for. A job that needs others is `waiting` until all of them are there; who needs what is written
+down with the job, and those that are needed learn of it, so that their end has a consequence."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from jobs import lifecycle
+from jobs.values import FINAL, IfNeedFails, Job, Status, Submission
+from storage.changing import change_all
+from storage.outbox import Consequence, write_down
+from storage.rows import JOB_COLUMNS, job_of
+from storage.statuses import WAITING
+from storage.tables import JOBS, NEEDS
+
+GONE = "gone"  # stands for the status of what was deleted
+
+
+def missing_needs(connection: Connection, wanted: Sequence[Submission]) -> dict[str, tuple[str, ...]]:
+    """By submission, what it needs and its tenant does not have. What these need stays as it is until the
+    transaction ends: nobody finishes, or is deleted, between this look and the row that waits for it."""
+    needed = {need for submission in wanted for need in submission.needs}
+    if not needed:
+        return {}
+    query = select(JOBS.c.id, JOBS.c.tenant).where(JOBS.c.id.in_(needed)).order_by(JOBS.c.id).with_for_update()
+    tenants = dict(row._tuple() for row in connection.execute(query))
+    tenants |= {submission.id: submission.tenant for submission in wanted}
+    missing = {s.id: tuple(need for need in s.needs if tenants.get(need) != s.tenant) for s in wanted}
+    return {job_id: needs for job_id, needs in missing.items() if needs}
+
+
+def await_needs(connection: Connection, jobs: Iterable[Job]) -> None:
+    """Write down what waiting jobs wait for. What is over already, or gone, has its consequence at once."""
+    waiting = [job for job in jobs if job.status is Status.WAITING]
+    if not waiting:
+        return
+    needed = sorted({need for job in waiting for need in job.needs})
+    query = select(JOBS.c.id, JOBS.c.status).where(JOBS.c.id.in_(needed)).order_by(JOBS.c.id).with_for_update()
+    statuses: dict[str, str] = dict(row._tuple() for row in connection.execute(query))
+    connection.execute(update(JOBS).where(JOBS.c.id.in_(needed), ~JOBS.c.consequential).values(consequential=True))
+    connection.execute(delete(NEEDS).where(NEEDS.c.job_id.in_([job.id for job in waiting])))
+    connection.execute(insert(NEEDS), [{"need_id": need, "job_id": job.id} for job in waiting for need in job.needs])
+    over = {need: statuses.get(need, GONE) for need in needed}
+    write_down(connection, {need: status for need, status in over.items() if _is_over(status)})
+
+
+def meet_needs(connection: Connection, happened: Sequence[Consequence], now: datetime) -> list[Job]:
+    """Of those that wait for what is over now: release those that have all they need, and end those that will
+    never have it.
+
+    Returns:
+        The jobs that changed.
+    """
+    over = {one.subject: one.status for one in happened if _is_over(one.status)}
+    if not over:
+        return []
+    query = select(NEEDS.c.job_id, NEEDS.c.need_id).where(NEEDS.c.need_id.in_(over))
+    met: dict[str, list[str]] = {}
+    for job_id, need_id in connection.execute(query):
+        met.setdefault(job_id, []).append(need_id)
+    waiting = _locked(connection, met)
+    connection.execute(delete(NEEDS).where(NEEDS.c.need_id.in_(over), NEEDS.c.job_id.in_(list(met))))
+    failed = [job for job in waiting if _fails(job, [over[need] for need in met[job.id]])]
+    still = select(NEEDS.c.job_id).where(NEEDS.c.job_id.in_([job.id for job in waiting])).distinct()
+    open_ones = set(connection.execute(still).scalars()) | {job.id for job in failed}
+    changed = change_all(connection, [job.id for job in waiting if job.id not in open_ones], lifecycle.release(now))
+    for policy in (IfNeedFails.FAIL, IfNeedFails.SKIP):
+        ids = [job.id for job in failed if job.lineage.if_need_fails is policy]
+        changed += change_all(connection, ids, lifecycle.miss(policy, now))
+    return changed
+
+
+def _locked(connection: Connection, job_ids: Mapping[str, object]) -> list[Job]:
+    """Those that wait, in the order of ids. Before their needs are looked at: two that are met in two transactions
+    at once would each be taken for open by the other."""
+    query = select(*JOB_COLUMNS).where(JOBS.c.id.in_(list(job_ids)), WAITING).order_by(JOBS.c.id).with_for_update()
+    return [job_of(row) for row in connection.execute(query)]
+
+
+def _fails(job: Job, statuses: Sequence[str]) -> bool:
+    runs_anyway = job.lineage.if_need_fails is IfNeedFails.RUN
+    return not runs_anyway and any(status != Status.SUCCEEDED.value for status in statuses)
+
+
+def _is_over(status: str) -> bool:
+    return status == GONE or status in FINAL

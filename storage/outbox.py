@@ -1,0 +1,30 @@
+"""The outbox of consequences: what a change obliges to in other rows is written down in the transaction that makes
+the change. Who works it off, storage.consequences says."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert
+
+from jobs.values import Job
+from storage.tables import CONSEQUENCES
+
+
+class Consequence(NamedTuple):
+    """Something happened to `subject`, a job or an upload: it has had this status since."""
+
+    id: int
+    subject: str
+    status: str
+
+
+def record_consequences(connection: Connection, changed: Sequence[Job]) -> None:
+    """Of these jobs, whose status has just changed. Costs nothing for those whose changes matter to nobody else."""
+    write_down(connection, {job.id: job.status.value for job in changed if job.consequential})
+
+
+def write_down(connection: Connection, happened: Mapping[str, str]) -> None:
+    """By subject, the status that it came to have."""
+    rows = [{"subject": subject, "status": status} for subject, status in happened.items()]
+    if rows:
+        connection.execute(insert(CONSEQUENCES), rows)

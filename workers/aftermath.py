@@ -1,0 +1,40 @@
+"""The aftermath of changes: has their consequences worked off, and tells whom they concern. The composition of what
+follows from what: a new kind of consequence is one more function here."""
+
+from collections.abc import Sequence
+
+from celery import Celery
+
+from config.settings import Settings
+from jobs.values import Job, Status
+from storage.bus import Bus, Errands
+from storage.consequences import Consequences, Follow
+from storage.engine import Database
+from storage.needs import meet_needs
+from workers.queue import Doorbell
+
+FOLLOW: Sequence[Follow] = (meet_needs,)
+
+
+class Aftermath:
+    """Owned by one process; its methods may be called from several threads."""
+
+    def __init__(self, settings: Settings, database: Database, app: Celery) -> None:
+        errands = Errands("aftermath")
+        self._consequences = Consequences(database, FOLLOW)
+        self._bus = Bus(settings.broker_url, errands)
+        self._doorbell = Doorbell(app, errands)
+
+    def work_off(self) -> int:
+        """Some of what waits; says how much it was. Raises: StoreUnavailable."""
+        count, changed = self._consequences.work_off()
+        if changed:
+            self._announce(changed)
+        return count
+
+    def _announce(self, changed: Sequence[Job]) -> None:
+        self._bus.changed()
+        self._doorbell.ring_for(changed)
+        for job in changed:
+            if job.status is Status.RUNNING and job.cancel_requested:
+                self._bus.cancel(job.id)
