@@ -24,7 +24,7 @@ def missing_needs(connection: Connection, wanted: Sequence[Submission]) -> dict[
     if not needed:
         return {}
     query = select(JOBS.c.id, JOBS.c.tenant).where(JOBS.c.id.in_(needed)).order_by(JOBS.c.id).with_for_update()
-    tenants = dict(row._tuple() for row in connection.execute(query))
+    tenants = dict(tuple(row) for row in connection.execute(query))
     tenants |= {submission.id: submission.tenant for submission in wanted}
     missing = {s.id: tuple(need for need in s.needs if tenants.get(need) != s.tenant) for s in wanted}
     return {job_id: needs for job_id, needs in missing.items() if needs}
@@ -37,7 +37,7 @@ def await_needs(connection: Connection, jobs: Iterable[Job]) -> None:
         return
     needed = sorted({need for job in waiting for need in job.needs})
     query = select(JOBS.c.id, JOBS.c.status).where(JOBS.c.id.in_(needed)).order_by(JOBS.c.id).with_for_update()
-    statuses: dict[str, str] = dict(row._tuple() for row in connection.execute(query))
+    statuses: dict[str, str] = dict(tuple(row) for row in connection.execute(query))
     connection.execute(update(JOBS).where(JOBS.c.id.in_(needed), ~JOBS.c.consequential).values(consequential=True))
     connection.execute(delete(NEEDS).where(NEEDS.c.job_id.in_([job.id for job in waiting])))
     connection.execute(insert(NEEDS), [{"need_id": need, "job_id": job.id} for job in waiting for need in job.needs])

@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from hypothesis.strategies import integers, sampled_from
 
 from jobs import lifecycle
 from jobs.lifecycle import TRANSITIONS, Change, backoff_s
-from jobs.values import FINAL, RETRYABLE, Fault, Job, Output, Priority, Status, Submission
+from jobs.values import FINAL, RETRYABLE, Fault, IfNeedFails, Job, Output, Priority, Status, Submission
 
 NOW = datetime(2030, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=30)
@@ -210,16 +208,16 @@ def test_the_back_off_doubles_from_one_second_up_to_ten() -> None:
 def test_the_chart_of_transitions_names_only_states_that_exist_and_leaves_success_for_good() -> None:
     assert len(set(TRANSITIONS)) == len(TRANSITIONS)
     assert not [verb for verb, before, _ in TRANSITIONS if before is Status.SUCCEEDED]
-    assert {after for _, _, after in TRANSITIONS} == set(Status) - {Status.WAITING}
+    assert {after for _, _, after in TRANSITIONS} == set(Status)
 
 
 def test_the_chart_of_transitions_is_what_the_constructors_do() -> None:
     """Every change on offer, applied wherever its guards allow it, is the chart: no arrow more, none less."""
     seen = set()
     for status in Status:
-        for asked in (False, True):
+        for asked, needs in product((False, True), ((), ("another",))):
             for most in (1, 3):
-                job = replace(running(max_attempts=most), status=status, cancel_requested=asked)
+                job = replace(running(max_attempts=most), status=status, cancel_requested=asked, needs=needs)
                 for change in changes_on_offer(job):
                     after = apply(job, change)
                     if after is not None:
@@ -229,72 +227,9 @@ def test_the_chart_of_transitions_is_what_the_constructors_do() -> None:
 
 def changes_on_offer(job: Job) -> list[Change]:
     cancel = lifecycle.cancel(job, NOW)
-    others = [lifecycle.claim("worker-0", 15.0, NOW), lifecycle.expire(NOW), lifecycle.retry(job, NOW)]
+    needs = [
+        lifecycle.release(NOW),
+        *(lifecycle.miss(policy, NOW) for policy in (IfNeedFails.FAIL, IfNeedFails.SKIP)),
+    ]
+    others = [lifecycle.claim("worker-0", 15.0, NOW), lifecycle.expire(NOW), lifecycle.retry(job, NOW), *needs]
     return [end(job, NOW) for end in ENDINGS.values()] + others + ([cancel] if cancel else [])
-
-
-class Anything(RuleBasedStateMachine):
-    """Whatever happens in whatever order, by holders of present and past leases: seq, fence, attempt and strikes
-    never fall, one change is one seq, a final state is left only by a retry, and the row stays in itself true."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.job = queued(deadline=LATER)
-        self.now = NOW
-        self.holders: list[Job] = []  # each job as some worker claimed it, lease lost or not
-
-    def happen(self, change: Change | None, by: Job | None = None) -> None:
-        self.now += timedelta(seconds=1)
-        before, after = self.job, change and apply(self.job, change)
-        if change is None or after is None:
-            return
-        assert by is None or by.fence == before.fence, "a worker wrote whose lease had passed on"
-        assert after.seq == before.seq + 1
-        assert after.fence >= before.fence
-        assert after.attempt >= before.attempt >= before.strikes <= after.strikes <= after.attempt
-        assert after.max_attempts >= before.max_attempts
-        assert not before.final or change.verb == "retry"
-        assert (change.verb, before.status, after.status) in TRANSITIONS
-        self.job = after
-
-    @rule()
-    def claim(self) -> None:
-        fence = self.job.fence
-        self.happen(lifecycle.claim("worker", 15.0, self.now))
-        if self.job.fence > fence:
-            self.holders.append(self.job)
-
-    @precondition(lambda self: self.holders)
-    @rule(which=integers(0, 99), end=sampled_from(sorted(ENDINGS)))
-    def conclude(self, which: int, end: str) -> None:
-        holder = self.holders[-1 - which % len(self.holders)]
-        self.happen(ENDINGS[end](holder, self.now), holder)
-
-    @rule()
-    def lose(self) -> None:
-        self.happen(lifecycle.lose(self.job, self.now))
-
-    @rule()
-    def cancel(self) -> None:
-        self.happen(lifecycle.cancel(self.job, self.now))
-
-    @rule()
-    def retry(self) -> None:
-        self.happen(lifecycle.retry(self.job, self.now))
-
-    @rule()
-    def expire(self) -> None:
-        self.happen(lifecycle.expire(self.now))
-
-    @invariant()
-    def the_row_is_in_itself_true(self) -> None:
-        job = self.job
-        assert (job.lease_until is not None) == (job.status is Status.RUNNING)
-        assert (job.finished_at is not None) == job.final
-        assert bool(job.outputs) == (job.status is Status.SUCCEEDED)
-        assert job.attempt == job.fence <= job.max_attempts
-        assert (job.error is not None) or job.status not in (Status.FAILED, Status.EXPIRED)
-
-
-TestAnything = Anything.TestCase
-TestAnything.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -20,7 +20,7 @@ from storage.mending import Choice, Mending
 from storage.needs import meet_needs
 from storage.outbox import Consequence
 from storage.tables import CONSEQUENCES, NEEDS
-from tests.test_claims import House
+from tests.houses import House
 
 HOPELESS = Fault("model_unknown", "There is no such model.", retryable=False)
 

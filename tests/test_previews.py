@@ -21,8 +21,8 @@ from storage.bus import Bus, Errands
 from storage.engine import Database
 from storage.migrations import upgrade
 from storage.previews import MOST_BYTES, WATCH_TTL_S, PreviewReader, PreviewWriter
+from tests.houses import House
 from tests.servers import Broker, running_broker, wait_until
-from tests.test_claims import House
 from tests.test_pipeline import OTHER, PROMPT, shipped
 from workers.lease import Lease
 from workers.steps import Steps

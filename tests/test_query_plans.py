@@ -13,6 +13,7 @@ from jobs.values import Resend, Status
 from storage.backlog import read_backlog
 from storage.circuits import Circuits
 from storage.claims import Claims
+from storage.consequences import Consequences
 from storage.deliveries import Deliveries
 from storage.depths import read_deliveries_depth, read_depths
 from storage.engine import Database
@@ -20,6 +21,7 @@ from storage.feed import Feed, trim_feed
 from storage.jobs import JobStore
 from storage.mending import Choice, Mending
 from storage.migrations import upgrade
+from storage.needs import meet_needs
 from storage.rows import row_of
 from storage.tables import ARTIFACTS, ATTEMPTS, CHANGES, DELIVERIES, IDEMPOTENCY, JOBS
 from tests.batches import submission, success
@@ -97,6 +99,8 @@ def _begin_some(database: Database) -> None:
     queues = ["gpu"] * 60 + ["cpu"] * 20
     store.submit([submission(queue=queue) for queue in queues])
     store.submit([submission(queue="late", deadline=NOW - timedelta(seconds=1)) for _ in range(5)])
+    needed = submission(queue="needed")
+    store.submit([needed, *(submission(needs=(needed.id,)) for _ in range(5))])
     claims.claim("gpu", "slow", -5.0, lambda _: 4)
     claims.claim("gpu", "busy", 600.0, lambda _: 4)
     pending = ADDRESS | {
@@ -124,6 +128,17 @@ def _submit(database: Database) -> None:
     wanted = [submission(idempotency_key=f"key-{number}", body_hash="h") for number in range(1_000, 13_800, 100)]
     assert all(answer.replayed for answer in store.submit(wanted))
     store.submit([submission(idempotency_key=new_id()), submission(resend=marked)])
+
+
+def _follow(database: Database) -> None:
+    need = submission(queue="first")
+    JobStore(database).submit([need, submission(queue="then", needs=(need.id,))])
+    (job,) = Claims(database).claim("first", "w", 60.0, lambda _: 0)
+    Claims(database).conclude([success(job.id, job.fence)])
+    consequences = Consequences(database, [meet_needs])
+    assert need.id in consequences.waiting(10)
+    _, released = consequences.work_off()
+    assert [one.queue for one in released] == ["then"]
 
 
 def _read_feed(database: Database) -> None:
@@ -182,6 +197,7 @@ DUTIES: dict[str, Callable[[Database], Any]] = {
     "release": _claims(lambda claims: claims.release("busy")),
     "retire": _claims(lambda claims: claims.retire(864_000.0, 20)),
     "submit": _submit,
+    "consequences and needs": _follow,
     "get_many": _store(lambda store: store.get_many([new_job_id() for _ in range(128)])),
     "queued": _store(lambda store: store.queued(100_000)),
     "unfinished": _store(lambda store: store.unfinished("t", 1000)),

@@ -16,9 +16,9 @@ from storage.claims import Claims
 from storage.engine import Database
 from storage.jobs import JobStore
 from tests.faults.stacks import BODY
+from tests.houses import House
 from tests.servers import PostgresServer, new_postgres_database, wait_until
 from tests.stacks import RunningStack, running_stack
-from tests.test_claims import House
 
 pytestmark = pytest.mark.slow
 
