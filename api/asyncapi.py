@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import frames
 from api.documents import JobDocument
-from api.requests import JobRequest
+from forms.requests import JobRequest
 
 Document = dict[str, Any]
 

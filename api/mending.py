@@ -14,7 +14,7 @@ from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.documents import MendedDocument, ProblemDocument
 from api.paging import decode_cursor, encode_cursor, parse_since
-from api.requests import check_fields
+from forms.requests import check_fields
 from jobs.errors import FieldFault, InvalidInput, StoreUnavailable
 from jobs.identity import parse_job_id
 from jobs.values import Job, Status

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from api.context import TENANT, Context
-from api.requests import check_idempotency_key, submission_of
+from forms.requests import check_idempotency_key, submission_of
 from jobs.errors import FieldFault, IdempotencyConflict, InvalidInput, JobNotFound
 from jobs.identity import parse_job_id
 from jobs.values import Job, Status, Submission

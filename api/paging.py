@@ -4,7 +4,7 @@ import base64
 import re
 from datetime import UTC, datetime, timedelta
 
-from api.requests import parse_moment
+from forms.requests import parse_moment
 from jobs.errors import FieldFault, InvalidInput
 from jobs.identity import parse_job_id
 

@@ -12,7 +12,6 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from api import frames, orders
-from api.body import parse_object
 from api.context import TENANT, Context, Ctx
 from api.documents import TicketDocument
 from api.mailbox import Mailbox, MailboxFull
@@ -20,6 +19,7 @@ from api.origins import refusal
 from api.problems import TooMany, problem_of
 from api.views import View
 from api.wire import ABORT
+from forms.strict_json import parse_object
 from jobs.document import timestamp
 from jobs.errors import InvalidInput, JobNotFound, SafelightError
 from jobs.identity import parse_job_id

@@ -12,8 +12,8 @@ from api.body import read_object
 from api.context import context_of
 from api.documents import JobDocument, ProblemDocument
 from api.plain import PlainRoute
-from api.requests import JobRequest
 from api.waiting import POLL_AFTER_S, WAIT_MOST_S, wait_beyond
+from forms.requests import JobRequest
 
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:=(\d{1,9}))?(?=$|[,;\s])")
 

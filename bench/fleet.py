@@ -19,8 +19,8 @@ import psutil
 import redis
 from sqlalchemy import event, text
 
-from api.requests import submission_of
 from config.settings import Settings, read_settings
+from forms.requests import submission_of
 from models.catalog import read_catalog
 from storage.engine import Database
 from storage.jobs import JobStore

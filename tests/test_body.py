@@ -18,7 +18,7 @@ from hypothesis.strategies import (
     text,
 )
 
-from api.body import fingerprint, parse_object
+from forms.strict_json import fingerprint, parse_object
 from jobs.errors import InvalidInput
 
 REFUSED = {

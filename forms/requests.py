@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from api.body import fingerprint
 from egress.addresses import Networks, check_url
+from forms.strict_json import fingerprint
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
 from jobs.identity import new_job_id, parse_job_id
 from jobs.values import PLAIN, Event, IfNeedFails, Lineage, Priority, Resend, Submission, Webhook
