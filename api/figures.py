@@ -14,6 +14,7 @@ from storage.feed import Entry
 WINDOW_S = 300
 STATUS_OF_VERB = {
     "succeed": "succeeded",
+    "reuse": "succeeded",
     "fail": "failed",
     "give up": "failed",
     "stop": "canceled",

@@ -27,6 +27,7 @@ class Submit(_ClientFrame):
     type: Literal["submit"]
     job: Annotated[dict[str, Any], Field(description="As the body of POST /v1/jobs")]
     idempotency_key: Annotated[str | None, Field(description="As the header of POST /v1/jobs")] = None
+    no_cache: Annotated[bool, Field(description="As Cache-Control: no-cache of POST /v1/jobs")] = False
 
 
 class _Choice(_ClientFrame):

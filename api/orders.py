@@ -18,8 +18,9 @@ def check_order(
     idempotency_key: str | None = None,
     resend_count: str | None = None,
     path: str = "",
+    fresh: bool = False,
 ) -> Submission:
-    """A submission that may be accepted.
+    """A submission that may be accepted; a `fresh` one is done although the same was done before.
 
     Raises:
         InvalidInput: naming each wrong field.
@@ -34,6 +35,7 @@ def check_order(
         resend_count=resend_count,
         path=path,
         callable_networks=context.settings.webhook_networks,
+        fresh=fresh or not context.settings.result_cache,
     )
     context.admission.check(f"{submission.model}@{submission.model_version}")
     return submission

@@ -151,7 +151,11 @@ class Session:
     async def _submit(self, frame: frames.Submit) -> None:
         try:
             wanted = orders.check_order(
-                self._context, frame.job, tenant=self.tenant, idempotency_key=frame.idempotency_key
+                self._context,
+                frame.job,
+                tenant=self.tenant,
+                idempotency_key=frame.idempotency_key,
+                fresh=frame.no_cache,
             )
             self._mailbox.hold(wanted.id)
             try:

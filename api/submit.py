@@ -20,6 +20,7 @@ _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:=(\d{1,9}))?(?=$|[,;\s])")
 _HEADERS = {
     "Idempotency-Key": "The same key and body: the first job again. The same key and another body: 409",
     "Prefer": "wait=N: 200 when the job is finished within N seconds, N up to 60",
+    "Cache-Control": "no-cache: the job is done although the same was done before",
     "X-Stainless-Retry-Count": "1 or more: a resend of the same body is answered with the job it made before",
 }
 _DESCRIPTION: dict[str, Any] = {
@@ -46,6 +47,7 @@ async def submit_job(request: Request) -> Response:
         idempotency_key=asked.get("idempotency-key"),
         resend_count=asked.get("x-stainless-retry-count"),
         path=request.scope["path"],
+        fresh=_wants_fresh(asked.get("cache-control")),
     )
     job, replayed = await orders.submit(context, wanted)
     wait_s = _preferred_wait(asked.get("prefer"))
@@ -60,6 +62,12 @@ async def submit_job(request: Request) -> Response:
     if status is HTTPStatus.ACCEPTED:
         headers["Retry-After"] = str(POLL_AFTER_S)
     return Response(context.follower.view(job).text, status, headers, "application/json")
+
+
+def _wants_fresh(cache_control: str | None) -> bool:
+    """The result is not to be taken from the cache, nor to be left in it."""
+    words = {word.strip().lower() for word in (cache_control or "").split(",")}
+    return not words.isdisjoint({"no-cache", "no-store"})
 
 
 def _preferred_wait(prefer: str | None) -> int | None:

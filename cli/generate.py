@@ -19,6 +19,7 @@ from cli.watching import follow
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="default: ID.png")
 @click.option("--input", "-i", "inputs", multiple=True, metavar="KEY=VALUE", help="A parameter of the model.")
 @click.option("--priority", type=click.Choice(["interactive", "batch"]), default="interactive")
+@click.option("--no-cache", is_flag=True, help="Do it although the same was done before.")
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
 @with_api
 def generate_command(
@@ -30,6 +31,7 @@ def generate_command(
     output: Path | None,
     inputs: tuple[str, ...],
     priority: str,
+    no_cache: bool,
     no_wait: bool,
 ) -> None:
     """Submit PROMPT, show its progress, save what comes out."""
@@ -37,7 +39,7 @@ def generate_command(
     if seed is not None:
         given["seed"] = seed
     body = {"model": model or _default_model(api), "input": given, "priority": priority}
-    job = api.post("/v1/jobs", body)
+    job = api.post("/v1/jobs", body, {"Cache-Control": "no-cache"} if no_cache else None)
     if no_wait:
         show(job, as_json, lambda: job["id"])
         return
@@ -82,9 +84,10 @@ def _save(api: Api, job: Document, output: Path | None) -> list[Path]:
 
 def _summary(job: Document, files: list[str]) -> str:
     timings = job["timings"]
-    took = f"queued {timings['queued_s']:.2f} s, load {timings['load_s']:.2f} s, run {timings['run_s']:.2f} s"
+    parts = [f"{name} {timings[f'{name}_s']:.2f} s" for name in ("queued", "load", "run") if not job["cached"]]
+    took = ", ".join([*parts, f"total {timings['total_s']:.2f} s"])
     seeds = ", ".join(str(output["seed"]) for output in job["outputs"])
-    return f"{chr(10).join(files)}\njob {job['id']}, seed {seeds}: {took}, total {timings['total_s']:.2f} s"
+    return f"{chr(10).join(files)}\njob {job['id']}, seed {seeds}{', done before' * job['cached']}: {took}"
 
 
 def _why(job: Document) -> str:

@@ -46,7 +46,7 @@ def job_page(job: Document) -> str:
     """A job on several lines, for reading."""
     timings = job["timings"]
     lines = [
-        f"{job['id']}  {job['status']}",
+        f"{job['id']}  {job['status']}{', done before' * job['cached']}",
         f"  model     {job['model']}@{job['model_version']}, {job['priority']}",
         f"  input     {json.dumps(job['input'], ensure_ascii=False)}",
         f"  progress  {job['progress']:.0%}, step {job['step']} of {job['steps']}",

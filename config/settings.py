@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=3, ge=1, le=100)
     max_queued: int = Field(default=100_000, ge=1)  # a fuller queue refuses submits with 503
     retention_s: float = Field(default=0.0, ge=0.0)  # finished jobs are forgotten after this; 0: never
+    result_cache: bool = True  # identical work with a seed is done once
+    result_cache_bytes: int = Field(default=10 * 2**30, ge=0)  # of results that may be used again, all tenants'
+    result_cache_ttl_s: float = Field(default=604_800.0, gt=0.0)  # no result is used again after this
     circuit_failures: int = Field(default=3, ge=1)  # failures to load a model that open its circuit,
     circuit_window_s: float = Field(default=120.0, gt=0.0)  # within this time,
     circuit_open_s: float = Field(default=30.0, gt=0.0)  # for this long

@@ -12,6 +12,7 @@ from jobs.errors import FieldFault, InvalidInput, ModelNotFound
 from jobs.identity import new_job_id, parse_job_id
 from jobs.values import PLAIN, Event, IfNeedFails, Lineage, Priority, Resend, Submission, Webhook
 from models.catalog import Catalog
+from models.sameness import cache_key
 
 _METADATA_BYTES = 16 * 1024
 _KEY_CHARACTERS = 255
@@ -99,8 +100,10 @@ def submission_of(
     resend_count: str | None = None,
     path: str = "",
     callable_networks: Networks = (),
+    fresh: bool = False,
 ) -> Submission:
-    """A checked submission. Webhooks may go to public addresses, and into `callable_networks`.
+    """A checked submission. Webhooks may go to public addresses, and into `callable_networks`; a `fresh` job is done
+    whether or not the same was done before.
 
     Raises:
         InvalidInput: naming every field of the envelope, or of the model's input, that is wrong.
@@ -134,6 +137,7 @@ def submission_of(
         webhook=_webhook(wanted.webhook),
         lineage=_lineage(wanted),
         needs=tuple(wanted.depends_on),
+        cache_key=None if fresh else cache_key(entry, resolved),
     )
 
 

@@ -50,6 +50,7 @@ TRANSITIONS: tuple[tuple[str, Status, Status], ...] = (
     ("skip", Status.WAITING, Status.CANCELED),
     ("cancel", Status.WAITING, Status.CANCELED),
     ("expire", Status.WAITING, Status.EXPIRED),
+    ("reuse", Status.WAITING, Status.SUCCEEDED),
     ("retry", Status.FAILED, Status.QUEUED),
     ("retry", Status.CANCELED, Status.QUEUED),
     ("retry", Status.EXPIRED, Status.QUEUED),
@@ -104,6 +105,19 @@ def submit(wanted: Submission, now: datetime) -> Job:
         load_s=None,
         run_s=None,
     )
+
+
+def answer(wanted: Submission, twin: Job, now: datetime) -> Job:
+    """The job as it is first committed when identical work was done before: with its result, finished at once."""
+    job = submit(wanted, now)
+    return replace(
+        job, status=Status.SUCCEEDED, outputs=twin.outputs, context=twin.context, cached=True, finished_at=now
+    )
+
+
+def follow(wanted: Submission, now: datetime) -> Job:
+    """The job as it is first committed when identical work is under way: waiting for its result."""
+    return replace(submit(wanted, now), status=Status.WAITING)
 
 
 def claim(worker: str, lease_s: float, now: datetime) -> Change:
@@ -202,6 +216,17 @@ def miss(policy: IfNeedFails, now: datetime) -> Change:
     """What a waiting job needs will not come. Never of one that shall run all the same."""
     verb, status = ("skip", Status.CANCELED) if policy is IfNeedFails.SKIP else ("miss", Status.FAILED)
     return Change(verb, _WAITING, {**_ended(status, now), "error": asdict(NEED_FAILED)})
+
+
+def reuse(twin: Job, now: datetime) -> Change:
+    """The result that a waiting job wants is there: identical work, done for another."""
+    values = {
+        **_ended(Status.SUCCEEDED, now),
+        "outputs": [asdict(output) for output in twin.outputs],
+        "context": twin.context,
+        "cached": True,
+    }
+    return Change("reuse", _WAITING, values)
 
 
 def retry(job: Job, now: datetime) -> Change:

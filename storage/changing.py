@@ -13,6 +13,7 @@ from jobs.values import Job, Status
 from storage.deliveries import record_events
 from storage.feed import append, entry_of
 from storage.outbox import record_consequences
+from storage.results import keep_results
 from storage.rows import JOB_COLUMNS, job_of
 from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
 
@@ -66,14 +67,16 @@ def _apply(connection: Connection, group: Mapping[str, Change]) -> list[Job]:
         fences = [(job_id, change_of_one.fence) for job_id, change_of_one in group.items()]
         query = query.where(tuple_(JOBS.c.id, JOBS.c.fence).in_(fences))
     values = {name: v.value if isinstance(v, Enum) else v for name, v in wanted.values.items()}
-    if "outputs" in values and len(group) > 1:
+    if "outputs" in values and any(change_of_one is not wanted for change_of_one in group.values()):
         values["outputs"] = _outputs(group)
     rows = connection.execute(query.values(**values, **counted).returning(*JOB_COLUMNS)).all()
     changed = [job_of(row) for row in rows]
     if changed:
         append(connection, [entry_of(job, wanted.verb) for job in changed])
-        _list_artifacts(connection, changed)
+        list_artifacts(connection, changed)
         _keep_history(connection, changed, wanted)
+        if wanted.verb == "succeed":
+            keep_results(connection, changed)
         if "status" in wanted.values:
             record_events(connection, changed)
             record_consequences(connection, changed)
@@ -86,7 +89,8 @@ def _outputs(group: Mapping[str, Change]) -> ColumnElement[object]:
     return case(own, value=JOBS.c.id)
 
 
-def _list_artifacts(connection: Connection, changed: Sequence[Job]) -> None:
+def list_artifacts(connection: Connection, changed: Sequence[Job]) -> None:
+    """What those of them that have succeeded list."""
     succeeded = [job for job in changed if job.status is Status.SUCCEEDED]
     listed = [{"key": key, "job_id": job.id} for job in succeeded for key in {o.key for o in job.outputs}]
     if listed:

@@ -4,12 +4,12 @@ down with the job, and those that are needed learn of it, so that their end has 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from jobs import lifecycle
 from jobs.values import FINAL, IfNeedFails, Job, Status, Submission
 from storage.changing import change_all
-from storage.outbox import Consequence, write_down
+from storage.outbox import Consequence, mark_consequential, write_down
 from storage.rows import JOB_COLUMNS, job_of
 from storage.statuses import WAITING
 from storage.tables import JOBS, NEEDS
@@ -32,13 +32,13 @@ def missing_needs(connection: Connection, wanted: Sequence[Submission]) -> dict[
 
 def await_needs(connection: Connection, jobs: Iterable[Job]) -> None:
     """Write down what waiting jobs wait for. What is over already, or gone, has its consequence at once."""
-    waiting = [job for job in jobs if job.status is Status.WAITING]
+    waiting = [job for job in jobs if job.status is Status.WAITING and job.needs]
     if not waiting:
         return
     needed = sorted({need for job in waiting for need in job.needs})
     query = select(JOBS.c.id, JOBS.c.status).where(JOBS.c.id.in_(needed)).order_by(JOBS.c.id).with_for_update()
     statuses: dict[str, str] = dict(tuple(row) for row in connection.execute(query))
-    connection.execute(update(JOBS).where(JOBS.c.id.in_(needed), ~JOBS.c.consequential).values(consequential=True))
+    mark_consequential(connection, needed)
     connection.execute(delete(NEEDS).where(NEEDS.c.job_id.in_([job.id for job in waiting])))
     connection.execute(insert(NEEDS), [{"need_id": need, "job_id": job.id} for job in waiting for need in job.needs])
     over = {need: statuses.get(need, GONE) for need in needed}

@@ -1,13 +1,13 @@
 """The outbox of consequences: what a change obliges to in other rows is written down in the transaction that makes
 the change. Who works it off, storage.consequences says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from jobs.values import Job
-from storage.tables import CONSEQUENCES
+from storage.tables import CONSEQUENCES, JOBS
 
 
 class Consequence(NamedTuple):
@@ -28,3 +28,9 @@ def write_down(connection: Connection, happened: Mapping[str, str]) -> None:
     rows = [{"subject": subject, "status": status} for subject, status in happened.items()]
     if rows:
         connection.execute(insert(CONSEQUENCES), rows)
+
+
+def mark_consequential(connection: Connection, job_ids: Collection[str]) -> None:
+    """From now on their changes matter to others. Whoever says so has locked them before."""
+    matters = update(JOBS).where(JOBS.c.id.in_(job_ids), ~JOBS.c.consequential).values(consequential=True)
+    connection.execute(matters)

@@ -1,16 +1,18 @@
 """Accepting jobs: rows, idempotency keys and feed of many submissions in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select
 
-from jobs import lifecycle
 from jobs.values import Job, Submission
+from storage.changing import list_artifacts
+from storage.deliveries import record_events
 from storage.feed import append, entry_of
 from storage.needs import await_needs, missing_needs
 from storage.outbox import record_consequences
+from storage.results import Key, begin, find_makers, record_sharing
 from storage.rows import JOB_COLUMNS, job_of, row_of
 from storage.tables import IDEMPOTENCY, JOBS
 
@@ -34,6 +36,7 @@ class Submitted:
 def insert_submissions(connection: Connection, wanted: Sequence[Submission], now: datetime) -> list[Submitted]:
     """Insert what is new; answer what is known. A key seen twice in one call makes one job."""
     known = _jobs_by_key(connection, wanted) | _jobs_by_resend(connection, wanted, now)
+    makers = find_makers(connection, wanted)
     missing = missing_needs(connection, wanted)
     answers: list[Submitted] = []
     fresh: list[tuple[Submission, Job]] = []
@@ -46,23 +49,38 @@ def insert_submissions(connection: Connection, wanted: Sequence[Submission], now
         if submission.id in missing:
             answers.append(Submitted(None, missing=missing[submission.id]))
             continue
-        job = lifecycle.submit(submission, now)
+        job = begin(submission, makers, now)
         fresh.append((submission, job))
         answers.append(Submitted(job))
         if key[1]:
             known[key] = (submission.body_hash, job)
-    _insert(connection, fresh, now)
+    _insert(connection, fresh, makers, now)
     return answers
 
 
-def _insert(connection: Connection, fresh: Sequence[tuple[Submission, Job]], now: datetime) -> None:
+def _insert(
+    connection: Connection, fresh: Sequence[tuple[Submission, Job]], makers: Mapping[Key, Job], now: datetime
+) -> None:
     if not fresh:
         return
-    connection.execute(insert(JOBS), [row_of(job) for _, job in fresh])
-    append(connection, [entry_of(job, "submit") for _, job in fresh])
-    record_consequences(connection, [job for _, job in fresh])
-    await_needs(connection, [job for _, job in fresh])
+    jobs = [job for _, job in fresh]
+    connection.execute(insert(JOBS), [row_of(job) for job in jobs])
+    append(connection, [entry_of(job, "submit") for job in jobs])
+    if makers:
+        _share(connection, jobs, makers, now)
+    record_consequences(connection, jobs)
+    await_needs(connection, jobs)
     _remember_keys(connection, fresh, now)
+
+
+def _share(connection: Connection, jobs: Sequence[Job], makers: Mapping[Key, Job], now: datetime) -> None:
+    """Of jobs whose result is shared; those that have one already are as finished as any."""
+    record_sharing(connection, jobs, makers, now)
+    answered = [job for job in jobs if job.cached]
+    if answered:
+        append(connection, [entry_of(job, "reuse") for job in answered])
+        list_artifacts(connection, answered)
+        record_events(connection, answered)
 
 
 def _remember_keys(connection: Connection, fresh: Sequence[tuple[Submission, Job]], now: datetime) -> None:

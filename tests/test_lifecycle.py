@@ -229,6 +229,7 @@ def changes_on_offer(job: Job) -> list[Change]:
     cancel = lifecycle.cancel(job, NOW)
     needs = [
         lifecycle.release(NOW),
+        lifecycle.reuse(replace(job, outputs=(PICTURE,)), NOW),
         *(lifecycle.miss(policy, NOW) for policy in (IfNeedFails.FAIL, IfNeedFails.SKIP)),
     ]
     others = [lifecycle.claim("worker-0", 15.0, NOW), lifecycle.expire(NOW), lifecycle.retry(job, NOW), *needs]

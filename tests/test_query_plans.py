@@ -23,10 +23,11 @@ from storage.mending import Choice, Mending
 from storage.migrations import upgrade
 from storage.needs import meet_needs
 from storage.rows import row_of
-from storage.tables import ARTIFACTS, ATTEMPTS, CHANGES, DELIVERIES, IDEMPOTENCY, JOBS
+from storage.tables import ARTIFACTS, ATTEMPTS, CHANGES, DELIVERIES, IDEMPOTENCY, JOBS, RESULTS
 from tests.batches import submission, success
 from tests.query_plans import costs_of
 from tests.servers import new_postgres_database
+from workers.aftermath import FOLLOW
 
 FINISHED = 20_000
 TOUCHED_MOST = 2_500  # a walk over the finished ones touches them all
@@ -68,13 +69,9 @@ def _finish_many(database: Database) -> None:
         for number, job_id in enumerate(ids)
     ]
     attempt = {"fence": 1, "number": 1, "worker": "dead", "started_at": LONG_AGO, "details": "", "outcome": "succeed"}
-    delivery = ADDRESS | {
-        "status": "delivered",
-        "tries": 1,
-        "fence": 1,
-        "created_at": LONG_AGO,
-        "next_try_at": None,
-    }
+    used = {"created_at": LONG_AGO, "last_used_at": LONG_AGO}
+    tried = {"status": "delivered", "tries": 1, "fence": 1, "created_at": LONG_AGO, "next_try_at": None}
+    delivery = ADDRESS | tried
     rows: dict[Any, list[dict[str, Any]]] = {
         JOBS: jobs,
         IDEMPOTENCY: [
@@ -83,6 +80,10 @@ def _finish_many(database: Database) -> None:
         ],
         ATTEMPTS: [attempt | {"job_id": job_id} for job_id in ids],
         ARTIFACTS: [{"key": f"{number}.png", "job_id": job_id} for number, job_id in enumerate(ids)],
+        RESULTS: [
+            {"tenant": "t", "cache_key": f"work-{number}", "job_id": job_id, **used}
+            for number, job_id in enumerate(ids)
+        ],
         CHANGES: [{"job_id": job_id, "verb": "succeed", "model": "m"} for job_id in ids],
         DELIVERIES: [
             delivery | {"id": new_id(), "job_id": job_id, "finished_at": LONG_AGO + timedelta(seconds=number)}
@@ -128,6 +129,21 @@ def _submit(database: Database) -> None:
     wanted = [submission(idempotency_key=f"key-{number}", body_hash="h") for number in range(1_000, 13_800, 100)]
     assert all(answer.replayed for answer in store.submit(wanted))
     store.submit([submission(idempotency_key=new_id()), submission(resend=marked)])
+
+
+def _share(database: Database) -> None:
+    """Most were done before, one is to be done, and the others wait for it; then it is."""
+    store, claims = JobStore(database), Claims(database)
+    known = [submission(cache_key=f"work-{number}") for number in range(1_010, 7_410, 100)]
+    work = new_id()
+    fresh = [submission(cache_key=work, queue="shared") for _ in range(16)]
+    statuses = [done.job.status for done in store.submit([*known, *fresh]) if done.job]
+    assert statuses == [Status.SUCCEEDED] * 64 + [Status.QUEUED] + [Status.WAITING] * 15
+    (job,) = claims.claim("shared", "w", 60.0, lambda _: 0)
+    claims.conclude([success(job.id, job.fence)])
+    while Consequences(database, FOLLOW).work_off()[0]:
+        pass
+    assert {job.status for job in store.get_many([one.id for one in fresh])} == {Status.SUCCEEDED}
 
 
 def _follow(database: Database) -> None:
@@ -197,6 +213,7 @@ DUTIES: dict[str, Callable[[Database], Any]] = {
     "release": _claims(lambda claims: claims.release("busy")),
     "retire": _claims(lambda claims: claims.retire(864_000.0, 20)),
     "submit": _submit,
+    "share results": _share,
     "consequences and needs": _follow,
     "get_many": _store(lambda store: store.get_many([new_job_id() for _ in range(128)])),
     "queued": _store(lambda store: store.queued(100_000)),

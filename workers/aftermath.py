@@ -11,9 +11,10 @@ from storage.bus import Bus, Errands
 from storage.consequences import Consequences, Follow
 from storage.engine import Database
 from storage.needs import meet_needs
+from storage.twins import answer_twins
 from workers.queue import Doorbell
 
-FOLLOW: Sequence[Follow] = (meet_needs,)
+FOLLOW: Sequence[Follow] = (answer_twins, meet_needs)
 
 
 class Aftermath:

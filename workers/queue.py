@@ -73,8 +73,9 @@ class Doorbell:
             self._errands.add(lambda: self.ring_now(jobs, task))
 
     def ring_for(self, changed: Sequence[Job]) -> None:
-        """Ring for whom these jobs concern as they now stand: workers, when they are queued, and couriers."""
-        self.ring([(job.id, job.queue) for job in changed if job.status is Status.QUEUED])
+        """Ring for whom these jobs concern as they now stand: workers, when they are queued, and couriers. Workers
+        too when they wait: what they wait for was locked meanwhile, and a worker may have passed over it."""
+        self.ring([(job.id, job.queue) for job in changed if job.status in (Status.QUEUED, Status.WAITING)])
         self.ring_courier(changed)
 
     def ring_courier(self, changed: Iterable[Job | None]) -> None:

@@ -26,6 +26,7 @@ from storage.feed import trim_feed
 from storage.jobs import JobStore
 from storage.leadership import Leadership
 from storage.orphans import Orphans
+from storage.results import trim_results
 from workers.narrator import Narrator
 from workers.queue import COURIER, DELIVER, ENOUGH, FOLLOW, Doorbell, build_celery
 
@@ -113,6 +114,7 @@ class Reaper:
         trim_feed(self._database)
         if self._settings.retention_s:
             self._claims.retire(self._settings.retention_s)
+        trim_results(self._database, self._settings.result_cache_bytes, self._settings.result_cache_ttl_s)
         self._deliveries.retire(self._settings.webhook_retention_s)
         self.sweep_artifacts(self._shelf)
         self._shelf = (self._shelf + 1) % SHELVES

@@ -5,6 +5,7 @@ from storage.tables.feed import CHANGES
 from storage.tables.jobs import ARTIFACTS, ATTEMPTS, IDEMPOTENCY, JOBS
 from storage.tables.operation import CIRCUITS, LEADERS
 from storage.tables.parts import METADATA
+from storage.tables.results import RESULTS, TWINS
 from storage.tables.webhooks import DELIVERIES, WEBHOOK_SECRETS
 
 __all__ = [
@@ -19,5 +20,7 @@ __all__ = [
     "LEADERS",
     "METADATA",
     "NEEDS",
+    "RESULTS",
+    "TWINS",
     "WEBHOOK_SECRETS",
 ]
