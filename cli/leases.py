@@ -75,7 +75,7 @@ class _Estate:
         self._claims = Claims(self._database)
         self._bus = Bus(settings.broker_url, errands)
         self._doorbell = Doorbell(app, errands)
-        self._narrator = Narrator(app, errands)
+        self._narrator = Narrator(app)
 
     def holders(self) -> set[str]:
         return self._claims.holders()

@@ -90,7 +90,7 @@ class Worker:
             bus=self.bus,
             previews=PreviewWriter(settings.broker_url, self.errands),
             doorbell=self.doorbell,
-            narrator=Narrator(self.app, self.errands),
+            narrator=Narrator(self.app),
             catalog=self.catalog,
             models=self.models,
             capacities=Capacities(),
@@ -127,6 +127,7 @@ class Worker:
             without_mingle=True,
             task_events=True,
         ).start()
+        self.bench.narrator.close()
 
     def _preload(self) -> None:
         """Meanwhile others hear that there is a worker, which is not warm yet: their jobs wait for it."""
@@ -211,6 +212,7 @@ class Worker:
             if (lease := self.lease) is not None:
                 self.claims.conclude([Ending(*held, lifecycle.hand_back) for held in lease.fences.items()])
                 self.bus.changed()
+                self.bench.narrator.close()
                 self.errands.close()
         except StoreUnavailable as fault:
             log.warning("not handed back, the leases will run out: %s", fault)

@@ -66,6 +66,7 @@ class Doorbell:
         self._app = app
         self._errands = errands
         self._broker = connect(app.conf.broker_url)
+        self._waiting: dict[str, int] = {}  # in each queue, when we last asked, and what we rang since
 
     def ring(self, jobs: Sequence[tuple[str, str]], task: str = LOOK) -> None:
         """Ring for (job id, queue) pairs, in the background."""
@@ -99,10 +100,16 @@ class Doorbell:
                     self._publish(producer, task, job_id, queue)
 
     def _coalesced(self, jobs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        queues = {queue for _, queue in jobs}
-        room = {queue: max(0, ENOUGH - int(self._broker.llen(queue))) for queue in queues}
-        by_queue = {queue: [job for job in jobs if job[1] == queue][: room[queue]] for queue in queues}
-        return [job for some in by_queue.values() for job in some]
+        by_queue = {name: [job for job in jobs if job[1] == name] for name in {queue for _, queue in jobs}}
+        return [job for queue, some in by_queue.items() for job in some[: self._take_room(queue, len(some))]]
+
+    def _take_room(self, queue: str, wanted: int) -> int:
+        """For how many more bells there is room. The broker is only asked when by our own count there is none."""
+        if self._waiting.get(queue, ENOUGH) >= ENOUGH:
+            self._waiting[queue] = int(self._broker.llen(queue))
+        room = min(wanted, max(0, ENOUGH - self._waiting[queue]))
+        self._waiting[queue] += room
+        return room
 
     def _publish(self, producer: Any, task: str, job_id: str, queue: str) -> None:
         message = self._app.amqp.create_task_message(job_id, task, args=(), kwargs={}, ignore_result=True)

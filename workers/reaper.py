@@ -53,7 +53,7 @@ class Reaper:
         self._broker = connect(settings.broker_url)
         app = build_celery(settings)
         self._doorbell = Doorbell(app, self._errands)
-        self._narrator = Narrator(app, self._errands)
+        self._narrator = Narrator(app)
         self._kept_house_at = time.monotonic()
         self._shelf = 0
         holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -104,6 +104,7 @@ class Reaper:
 
     def close(self) -> None:
         self._do(self._leadership.resign)
+        self._narrator.close()
         self._errands.close()
         self._database.close()
 
