@@ -5,8 +5,10 @@ other rows in the same transaction."""
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, insert, literal, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Update, bindparam, case, insert, tuple_, update
 
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
@@ -60,16 +62,12 @@ def _apply(connection: Connection, group: Mapping[str, Change]) -> list[Job]:
     if not group:
         return []
     wanted = next(iter(group.values()))
-    counted = {name: JOBS.c[name] + step for name, step in {**wanted.increments, "seq": 1}.items()}
-    before = JOBS.c.status.in_([status.value for status in wanted.before])
-    query = update(JOBS).where(JOBS.c.id.in_(list(group)), before)
-    if wanted.fence is not None:
-        fences = [(job_id, change_of_one.fence) for job_id, change_of_one in group.items()]
-        query = query.where(tuple_(JOBS.c.id, JOBS.c.fence).in_(fences))
-    values = {name: v.value if isinstance(v, Enum) else v for name, v in wanted.values.items()}
-    if "outputs" in values and any(change_of_one is not wanted for change_of_one in group.values()):
-        values["outputs"] = _outputs(group)
-    rows = connection.execute(query.values(**values, **counted).returning(*JOB_COLUMNS)).all()
+    differ = "outputs" in wanted.values and any(change_of_one is not wanted for change_of_one in group.values())
+    each_its_own = len(group) if differ else 0
+    query = _update(
+        wanted.before, tuple(wanted.values), tuple(wanted.increments.items()), wanted.fence is not None, each_its_own
+    )
+    rows = connection.execute(query, _parameters(group, wanted, each_its_own)).all()
     changed = [job_of(row) for row in rows]
     if changed:
         append(connection, [entry_of(job, wanted.verb) for job in changed])
@@ -83,10 +81,43 @@ def _apply(connection: Connection, group: Mapping[str, Change]) -> list[Job]:
     return changed
 
 
-def _outputs(group: Mapping[str, Change]) -> ColumnElement[object]:
-    """To each job its own."""
-    own = {job_id: literal(wanted.values["outputs"], JOBS.c.outputs.type) for job_id, wanted in group.items()}
-    return case(own, value=JOBS.c.id)
+@lru_cache(maxsize=256)  # made once: what SQLAlchemy makes anew for each call costs more than running it
+def _update(
+    before: frozenset[Status],
+    names: tuple[str, ...],
+    increments: tuple[tuple[str, int], ...],
+    fenced: bool,
+    each_its_own: int,
+) -> Update:
+    """The statement for changes of one kind. So many jobs get outputs of their own; the other values are the same
+    for all."""
+    statuses = [status.value for status in before]
+    query = update(JOBS).where(JOBS.c.id.in_(bindparam("ids", expanding=True)), JOBS.c.status.in_(statuses))
+    if fenced:
+        query = query.where(tuple_(JOBS.c.id, JOBS.c.fence).in_(bindparam("fences", expanding=True)))
+    values: dict[str, ColumnElement[Any]] = {name: _new(name) for name in names}
+    if each_its_own:
+        own = [(bindparam(f"owner_{n}", type_=JOBS.c.id.type), _new("outputs", n)) for n in range(each_its_own)]
+        values["outputs"] = case(*own, value=JOBS.c.id)
+    counted = {name: JOBS.c[name] + step for name, step in (*increments, ("seq", 1))}
+    return query.values(**values, **counted).returning(*JOB_COLUMNS)
+
+
+def _new(name: str, which: int | str = "") -> ColumnElement[Any]:
+    return bindparam(f"new_{name}{which}", type_=JOBS.c[name].type)
+
+
+def _parameters(group: Mapping[str, Change], wanted: Change, each_its_own: int) -> dict[str, Any]:
+    values = {f"new_{name}": v.value if isinstance(v, Enum) else v for name, v in wanted.values.items()}
+    values["ids"] = list(group)
+    if wanted.fence is not None:
+        values["fences"] = [(job_id, change_of_one.fence) for job_id, change_of_one in group.items()]
+    if each_its_own:
+        del values["new_outputs"]
+        for number, (job_id, change_of_one) in enumerate(group.items()):
+            values[f"owner_{number}"] = job_id
+            values[f"new_outputs{number}"] = change_of_one.values["outputs"]
+    return values
 
 
 def list_artifacts(connection: Connection, changed: Sequence[Job]) -> None:
@@ -115,15 +146,28 @@ def _keep_history(connection: Connection, changed: Sequence[Job], wanted: Change
     elif Status.RUNNING in wanted.before and "status" in wanted.values:
         ended = [(job.id, job.fence) for job in changed]
         connection.execute(
-            update(ATTEMPTS)
-            .where(
-                ATTEMPTS.c.job_id.in_([job.id for job in changed]),
-                tuple_(ATTEMPTS.c.job_id, ATTEMPTS.c.fence).in_(ended),
-            )
-            .values(
-                finished_at=wanted.at,
-                outcome=wanted.verb,
-                error=wanted.values.get("error"),
-                details=wanted.details,
-            )
+            _END_ATTEMPTS,
+            {
+                "ids": [job.id for job in changed],
+                "fences": ended,
+                "ended_at": wanted.at,
+                "how": wanted.verb,
+                "fault": wanted.values.get("error"),
+                "trace": wanted.details,
+            },
         )
+
+
+_END_ATTEMPTS = (
+    update(ATTEMPTS)
+    .where(
+        ATTEMPTS.c.job_id.in_(bindparam("ids", expanding=True)),
+        tuple_(ATTEMPTS.c.job_id, ATTEMPTS.c.fence).in_(bindparam("fences", expanding=True)),
+    )
+    .values(
+        finished_at=bindparam("ended_at"),
+        outcome=bindparam("how"),
+        error=bindparam("fault"),
+        details=bindparam("trace"),
+    )
+)

@@ -25,6 +25,7 @@ class Circuit:
 
 
 CLOSED = Circuit("closed")
+_NOT_CLOSED = select(CIRCUITS).where(CIRCUITS.c.open_until.is_not(None))
 Opened = Sequence[Row[Any]]
 
 
@@ -69,13 +70,13 @@ class Circuits:
         """Every circuit that is not closed."""
         with self.database.reading() as connection:
             now = self.database.now(connection)
-            rows = connection.execute(select(CIRCUITS).where(CIRCUITS.c.open_until.is_not(None)))
+            rows = connection.execute(_NOT_CLOSED)
             return {row.model: _circuit(row, now) for row in rows}
 
 
 def not_closed(connection: Connection) -> Opened:
     """Those that a claim must heed; none, nearly always."""
-    return connection.execute(select(CIRCUITS).where(CIRCUITS.c.open_until.is_not(None))).all()
+    return connection.execute(_NOT_CLOSED).all()
 
 
 def unblocked(opened: Opened, now: datetime) -> ColumnElement[bool]:

@@ -4,7 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    delete,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from config.failpoints import failpoint
 from jobs import lifecycle
@@ -81,7 +92,7 @@ class Claims:
         taken, had they been there."""
         with self.database.writing() as connection:
             now = self.database.now(connection)
-            ids = _companions(connection, lead, most, now, unblocked(not_closed(connection), now))
+            ids = _companions(connection, lead, most, now, not_closed(connection))
             return change_all(connection, ids, lifecycle.claim(worker, lease_s, now)) if ids else []
 
     def renew(self, fences: Mapping[str, int], lease_s: float) -> dict[str, Holding]:
@@ -90,13 +101,8 @@ class Claims:
             return {}
         with self.database.writing() as connection:
             until = self.database.now(connection) + timedelta(seconds=lease_s)
-            mine = select(JOBS.c.id).where(
-                JOBS.c.id.in_(list(fences)), tuple_(JOBS.c.id, JOBS.c.fence).in_(list(fences.items())), RUNNING
-            )
-            # In the order in which a conclusion locks them, or now and then each would wait for the other.
-            locked = mine.order_by(JOBS.c.id).with_for_update().cte()
-            renewed = update(JOBS).where(JOBS.c.id.in_(select(locked.c.id))).values(lease_until=until)
-            rows = connection.execute(renewed.returning(JOBS.c.id, JOBS.c.cancel_requested)).all()
+            held_by_us = {"ids": list(fences), "fences": list(fences.items()), "until": until}
+            rows = connection.execute(_RENEW, held_by_us).all()
         held = {row.id: Holding(True, row.cancel_requested) for row in rows}
         return {job_id: held.get(job_id, _LOST) for job_id in fences}
 
@@ -113,8 +119,7 @@ class Claims:
         """
         with self.database.writing() as connection:
             now = self.database.now(connection)
-            query = select(*JOB_COLUMNS).where(JOBS.c.id.in_([ending.job_id for ending in endings]))
-            rows = connection.execute(query.order_by(JOBS.c.id).with_for_update())
+            rows = connection.execute(_LOCK, {"ids": [ending.job_id for ending in endings]})
             current = {job.id: job for job in map(job_of, rows)}
             concluded = _conclude(connection, endings, current, now)
             claimed = _claim(connection, wanted, now) if wanted else []
@@ -165,8 +170,9 @@ class Claims:
         """Ids of jobs that a worker could claim now, best first."""
         with self.database.reading() as connection:
             now = self.database.now(connection)
-            query = select(JOBS.c.id).where(*_due(queue, now), unblocked(not_closed(connection), now))
-            return list(connection.execute(query.order_by(*_CLAIM_ORDER).limit(limit)).scalars())
+            query = select(JOBS.c.id).where(*_DUE, unblocked(not_closed(connection), now))
+            query = query.order_by(*_CLAIM_ORDER).limit(limit)
+            return list(connection.execute(query, {"of_queue": queue, "now": now}).scalars())
 
     def queues(self) -> list[str]:
         """Queues in which a job waits."""
@@ -191,6 +197,43 @@ class Claims:
 
 
 _CLAIM_ORDER = (JOBS.c.priority, JOBS.c.id)
+_NOW = bindparam("now", type_=JOBS.c.run_after.type)
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_DUE = (
+    QUEUED,
+    JOBS.c.queue == bindparam("of_queue"),
+    JOBS.c.run_after <= _NOW,
+    or_(JOBS.c.deadline.is_(None), JOBS.c.deadline > _NOW, JOBS.c.attempt > 0),
+)
+
+# Made once: to make them anew costs SQLAlchemy more than to run them.
+_BEST = select(*JOB_COLUMNS).where(*_DUE).order_by(*_CLAIM_ORDER).limit(1).with_for_update(skip_locked=True)
+_COMPANIONS = (
+    select(JOBS.c.id)
+    .where(
+        *_DUE,
+        JOBS.c.batch_key == bindparam("key"),
+        JOBS.c.strikes == 0,
+        JOBS.c.id != bindparam("lead"),
+    )
+    .order_by(*_CLAIM_ORDER)
+    .limit(bindparam("most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
+_LOCK = select(*JOB_COLUMNS).where(JOBS.c.id.in_(_IDS)).order_by(JOBS.c.id).with_for_update()
+_MINE = (
+    select(JOBS.c.id)
+    .where(JOBS.c.id.in_(_IDS), tuple_(JOBS.c.id, JOBS.c.fence).in_(bindparam("fences", expanding=True)), RUNNING)
+    .order_by(JOBS.c.id)  # as a conclusion locks them, or now and then each would wait for the other
+    .with_for_update()
+    .cte()
+)
+_RENEW = (
+    update(JOBS)
+    .where(JOBS.c.id.in_(select(_MINE.c.id)))
+    .values(lease_until=bindparam("until"))
+    .returning(JOBS.c.id, JOBS.c.cancel_requested)
+)
 
 
 def _claim(connection: Connection, wanted: Wanted, now: datetime) -> list[Job]:
@@ -217,39 +260,15 @@ def _is_held(ending: Ending, job: Job | None) -> bool:
     return job is not None and job.fence == ending.fence
 
 
-def _due(queue: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    in_time = or_(JOBS.c.deadline.is_(None), JOBS.c.deadline > now, JOBS.c.attempt > 0)
-    return (QUEUED, JOBS.c.queue == queue, JOBS.c.run_after <= now, in_time)
-
-
 def _best(connection: Connection, queue: str, opened: Opened, now: datetime) -> Job | None:
-    query = (
-        select(*JOB_COLUMNS)
-        .where(*_due(queue, now), unblocked(opened, now))
-        .order_by(*_CLAIM_ORDER)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    row = connection.execute(query).first()
+    query = _BEST.where(unblocked(opened, now)) if opened else _BEST
+    row = connection.execute(query, {"of_queue": queue, "now": now}).first()
     return job_of(row) if row else None
 
 
-def _companions(
-    connection: Connection, lead: Job, most: int, now: datetime, *also: ColumnElement[bool]
-) -> Sequence[str]:
+def _companions(connection: Connection, lead: Job, most: int, now: datetime, opened: Opened = ()) -> Sequence[str]:
     if most <= 0 or lead.batch_key is None:
         return []
-    query = (
-        select(JOBS.c.id)
-        .where(
-            *_due(lead.queue, now),
-            JOBS.c.batch_key == lead.batch_key,
-            JOBS.c.strikes == 0,
-            JOBS.c.id != lead.id,
-            *also,
-        )
-        .order_by(*_CLAIM_ORDER)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    return connection.execute(query).scalars().all()
+    query = _COMPANIONS.where(unblocked(opened, now)) if opened else _COMPANIONS
+    which = {"of_queue": lead.queue, "now": now, "key": lead.batch_key, "lead": lead.id, "most": most}
+    return connection.execute(query, which).scalars().all()

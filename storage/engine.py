@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -112,6 +112,7 @@ def _open_engine(url: str) -> Engine:
         pool_timeout=10,
         pool_pre_ping=True,
         json_serializer=_json,
+        json_deserializer=from_json,
         connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS},
     )
 
@@ -120,7 +121,9 @@ def _open_sqlite(url: str) -> Engine:
     file = make_url(url).database
     if file:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=8, max_overflow=8, pool_timeout=20, json_serializer=_json)
+    engine = create_engine(
+        url, pool_size=8, max_overflow=8, pool_timeout=20, json_serializer=_json, json_deserializer=from_json
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

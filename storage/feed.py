@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from jobs.values import Job
 from storage.engine import Database
@@ -16,6 +16,11 @@ _GAPS_MOST = 1_000
 _START_BEHIND = 200
 _READ_MOST = 5_000
 _KEEP = 200_000
+
+_IN_ORDER = select(CHANGES).order_by(CHANGES.c.position).limit(_READ_MOST)
+_ONWARD = _IN_ORDER.where(CHANGES.c.position > bindparam("behind"))
+_LATE = _IN_ORDER.where(CHANGES.c.position.in_(bindparam("gaps", expanding=True)))
+_APPEND = insert(CHANGES)
 
 
 class Entry(NamedTuple):
@@ -39,7 +44,7 @@ def entry_of(job: Job, verb: str) -> Entry:
 
 def append(connection: Connection, entries: Sequence[Entry]) -> None:
     """Say it in the feed, in the transaction that makes it true."""
-    connection.execute(insert(CHANGES), [entry._asdict() for entry in entries])
+    connection.execute(_APPEND, [entry._asdict() for entry in entries])
 
 
 class Feed:
@@ -60,11 +65,9 @@ class Feed:
             if self._position is None:
                 last = connection.execute(select(func.max(CHANGES.c.position))).scalar() or 0
                 self._position = max(0, last - _START_BEHIND)
-            query = select(CHANGES).order_by(CHANGES.c.position).limit(_READ_MOST)
-            rows = list(connection.execute(query.where(CHANGES.c.position > self._position)))
+            rows = list(connection.execute(_ONWARD, {"behind": self._position}))
             if self._gaps:  # a query of its own: with an OR the planner may walk the whole feed
-                late = query.where(CHANGES.c.position.in_(list(self._gaps)))
-                rows = [*connection.execute(late), *rows]
+                rows = [*connection.execute(_LATE, {"gaps": list(self._gaps)}), *rows]
         self._advance([row.position for row in rows])
         return [Entry(row.job_id, row.verb, row.model, row.seconds) for row in rows]
 

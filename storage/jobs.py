@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, literal, select, union_all
 from sqlalchemy.exc import IntegrityError
 
 from config.failpoints import failpoint
@@ -21,6 +21,7 @@ from storage.statuses import QUEUED, WAITING
 from storage.submissions import Submitted, insert_submissions
 from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
 
+_OF_IDS = select(*JOB_COLUMNS).where(JOBS.c.id.in_(bindparam("ids", expanding=True)))
 _UNFINISHED = (Status.WAITING, Status.QUEUED, Status.RUNNING)
 
 
@@ -58,8 +59,7 @@ class JobStore:
         if not job_ids:
             return []
         with self.database.reading() as connection:
-            rows = connection.execute(select(*JOB_COLUMNS).where(JOBS.c.id.in_(job_ids)))
-            return [job_of(row) for row in rows]
+            return [job_of(row) for row in connection.execute(_OF_IDS, {"ids": job_ids})]
 
     def list(
         self,

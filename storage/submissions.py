@@ -16,6 +16,8 @@ from storage.results import Key, begin, find_makers, record_sharing
 from storage.rows import JOB_COLUMNS, job_of, row_of
 from storage.tables import IDEMPOTENCY, JOBS
 
+_INSERT = insert(JOBS)
+
 RESEND_WINDOW = timedelta(minutes=10)  # a marked retry that comes later is a new wish
 
 
@@ -64,7 +66,7 @@ def _insert(
     if not fresh:
         return
     jobs = [job for _, job in fresh]
-    connection.execute(insert(JOBS), [row_of(job) for job in jobs])
+    connection.execute(_INSERT, [row_of(job) for job in jobs])
     append(connection, [entry_of(job, "submit") for job in jobs])
     if makers:
         _share(connection, jobs, makers, now)
