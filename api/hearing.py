@@ -92,7 +92,8 @@ class Hearing:
         try:
             word = json.loads(text)
             if channel == PROGRESS:
-                self._note(Progress(**word))
+                for one in word:
+                    self._note(Progress(**one))
             elif channel == PRESENCE:
                 self._workers[word["worker"]] = (word, time.monotonic())
         except (ValueError, TypeError, KeyError):

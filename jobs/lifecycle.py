@@ -146,7 +146,7 @@ def succeed(
     """The holder publishes its result. A cancel that came too late loses to it."""
     values = {
         **_ended(Status.SUCCEEDED, now),
-        "outputs": [asdict(output) for output in outputs],
+        "outputs": [output.cells for output in outputs],
         "error": None,
         "load_s": load_s,
         "run_s": run_s,

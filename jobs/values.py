@@ -88,6 +88,11 @@ class Output:
     duration_s: float | None = None
     seed: int | None = None
 
+    @property
+    def cells(self) -> dict[str, Any]:
+        """By field, as rows hold it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

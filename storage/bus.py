@@ -5,7 +5,7 @@ import json
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,7 @@ from jobs.values import Progress
 log = logging.getLogger(__name__)
 
 CHANGED = "safelight:changed"  # something was committed: read the feed
-PROGRESS = "safelight:progress"  # one JSON object for each step of a running job
+PROGRESS = "safelight:progress"  # a JSON list: an object for each job of a batch that took a step
 CANCEL = "safelight:cancel"  # a running job was asked to stop: its id
 PRESENCE = "safelight:presence"  # a worker says that it is there, and which models it has warm
 
@@ -93,8 +93,8 @@ class Bus:
     def cancel(self, job_id: str) -> None:
         self._say(CANCEL, job_id)
 
-    def progress(self, progress: Progress) -> None:
-        self._say(PROGRESS, json.dumps(asdict(progress)))
+    def progress(self, batch: Sequence[Progress]) -> None:
+        self._say(PROGRESS, json.dumps([asdict(one) for one in batch]))
 
     def presence(self, word: dict[str, Any]) -> None:
         self._say(PRESENCE, json.dumps(word))

@@ -39,7 +39,7 @@ def row_of(job: Job) -> dict[str, Any]:
     cells = {field.name: getattr(job, field.name) for field in fields(job)}
     cells["priority"] = int(job.priority)
     cells["status"] = job.status.value
-    cells["outputs"] = [asdict(output) for output in job.outputs]
+    cells["outputs"] = [output.cells for output in job.outputs]
     cells["error"] = asdict(job.error) if job.error else None
     cells["webhook"] = asdict(job.webhook) if job.webhook else None
     cells["lineage"] = _lineage_cell(job.lineage) if job.lineage is not PLAIN else {}

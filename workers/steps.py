@@ -52,9 +52,8 @@ class Steps:
         if now - self._told_at < _PROGRESS_EVERY_S and step < steps and not previews:
             return
         self._told_at = now
-        for job in self._jobs:
-            if self._lease.wants(job.id):
-                self._bus.progress(Progress(job.id, job.seq, step, steps, self._shown.get(job.id)))
+        wanted = [job for job in self._jobs if self._lease.wants(job.id)]
+        self._bus.progress([Progress(job.id, job.seq, step, steps, self._shown.get(job.id)) for job in wanted])
 
     def pulse(self) -> None:
         self._lease.confirm()
