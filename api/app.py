@@ -24,6 +24,7 @@ from api import (
     webhooks,
 )
 from api.context import Context
+from api.hatch import Hatch
 from api.origins import OriginGuard
 
 _ROOMS = (
@@ -61,6 +62,7 @@ def create_app(context: Context) -> FastAPI:
         app.include_router(module.router)
     app.router.routes.append(WebSocketRoute("/v1/ws", sockets.Sockets(context)))
     page.install(app)
+    app.add_middleware(Hatch, context=context)
     app.add_middleware(OriginGuard, settings=context.settings)
     return app
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from api.problems import TooLarge
 from forms.strict_json import parse_object
@@ -17,16 +19,26 @@ async def read_object(request: Request) -> dict[str, Any]:
         TooLarge: more than MAX_BODY_BYTES, announced or sent.
         InvalidInput: anything but a plain JSON object.
     """
-    return parse_object(await _read_bounded(request))
+    return parse_object(await read_bounded(request.headers.get("content-length", ""), request.receive))
 
 
-async def _read_bounded(request: Request) -> bytes:
-    announced = request.headers.get("content-length", "")
+async def read_bounded(announced: str, receive: Receive) -> bytes:
+    """The body, of which the client announced so many bytes.
+
+    Raises:
+        TooLarge: more than MAX_BODY_BYTES, announced or sent.
+        ClientDisconnect: the client is gone.
+    """
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         raise TooLarge(f"A body may have {MAX_BODY_BYTES} bytes.")
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
+    received = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        received += message.get("body", b"")
         if len(received) > MAX_BODY_BYTES:
             raise TooLarge(f"A body may have {MAX_BODY_BYTES} bytes.")
-    return bytes(received)
+        more = message.get("more_body", False)
+    return received

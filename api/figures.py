@@ -48,8 +48,7 @@ class Figures:
         self._responses = Total(
             "safelight_api_responses", "HTTP responses of this process", ["code"], registry=self.registry
         )
-        for code in (200, 202, 500, 503):
-            self._responses.labels(code)
+        self._answers = {code: self._responses.labels(code) for code in (200, 202, 500, 503)}
         for model in models:
             self._begin(model)
 
@@ -57,18 +56,22 @@ class Figures:
         """Count what was read of the feed. Call it for every reading: the first one begins a little in the past,
         and what it brings is not counted."""
         if self._began:
+            for model, number in Counter(entry.model for entry in entries if entry.verb == "submit").items():
+                self._accepted.labels(model).inc(number)
             for entry in entries:
                 self._count(entry)
         self._began = True
 
     def answered(self, status_code: int) -> None:
-        self._responses.labels(status_code).inc()
+        if (answers := self._answers.get(status_code)) is None:
+            answers = self._answers[status_code] = self._responses.labels(status_code)
+        answers.inc()
 
     def _count(self, entry: Entry) -> None:
         verb, model = entry.verb, entry.model
         if verb == "submit":
-            self._accepted.labels(model).inc()
-        elif verb == "claim":
+            return
+        if verb == "claim":
             self._attempts.labels(model).inc()
             if entry.seconds is not None:
                 self._waits.labels(model).observe(entry.seconds)

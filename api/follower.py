@@ -56,6 +56,7 @@ class Follower:
         self._owed: dict[str, None] = {}  # jobs that changed and were not offered yet
         self._places: dict[str, Place] = {}
         self._task: asyncio.Task[None] | None = None
+        self._watching = asyncio.Event()  # somebody is subscribed
         self.draining = False
         self.joined = asyncio.Event()  # somebody watches what nobody watched before
         self.on_entries: Callable[[Sequence[Entry]], None] = lambda _entries: None
@@ -80,6 +81,7 @@ class Follower:
         and nothing is missed."""
         for job_id in job_ids:
             self._subscribers.setdefault(job_id, set()).add(subscriber)
+        self._note_watching()
 
     def unfollow(self, job_ids: Iterable[str], subscriber: Subscriber) -> None:
         for job_id in job_ids:
@@ -88,16 +90,19 @@ class Follower:
             if not following:
                 self._subscribers.pop(job_id, None)
                 self._forget_unwatched(job_id)
+        self._note_watching()
 
     def follow_all(self, subscriber: Subscriber) -> None:
         """From now on the subscriber hears of every change of its tenant's jobs."""
         self._watching_all.add(subscriber)
+        self._note_watching()
         self.joined.set()
 
     def unfollow_all(self, subscriber: Subscriber) -> None:
         if subscriber not in self._watching_all:  # most sockets that close never did
             return
         self._watching_all.discard(subscriber)
+        self._note_watching()
         if not self._watching_all:
             self._views = {job_id: view for job_id, view in self._views.items() if job_id in self._subscribers}
 
@@ -146,8 +151,9 @@ class Follower:
 
     async def _read_onward(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._hearing.changed.wait(), _LOOK_EVERY_S)
+            if not self._feed.behind:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._worth_looking(), _LOOK_EVERY_S)
             self._hearing.changed.clear()
             try:
                 await self._look()
@@ -157,6 +163,17 @@ class Follower:
             except Exception:  # the follower of a whole process must outlive any one fault
                 log.exception("the feed stumbled")
                 await asyncio.sleep(_RECOVER_S)
+
+    async def _worth_looking(self) -> None:
+        """While nobody watches, a look now and then is enough."""
+        await self._watching.wait()
+        await self._hearing.changed.wait()
+
+    def _note_watching(self) -> None:
+        if self._subscribers or self._watching_all:
+            self._watching.set()
+        else:
+            self._watching.clear()
 
     async def _look(self) -> None:
         found = await asyncio.to_thread(self._read)

@@ -22,7 +22,7 @@ from api.lookup import Lookup
 from api.queues import Queues
 from api.stats import counting
 from api.tickets import Tickets
-from api.wire import WebSocketWire
+from api.wire import HttpWire, WebSocketWire
 from config.failpoints import arm
 from config.settings import Settings
 from models.catalog import read_catalog
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _DRAIN_S = 5
 _FILES = 65_536
+_GARBAGE = (10_000, 20, 20)  # requests die young and without cycles: the usual 700 looks for garbage at each tenth
 
 
 def run_api(settings: Settings, *, host: str, port: int, share_port: bool = False) -> None:
@@ -56,6 +57,7 @@ def run_api(settings: Settings, *, host: str, port: int, share_port: bool = Fals
         counting(create_app(context), context.figures),
         host=host,
         port=port,
+        http=HttpWire,
         ws=WebSocketWire,
         ws_ping_interval=10,
         ws_ping_timeout=10,
@@ -70,6 +72,7 @@ def run_api(settings: Settings, *, host: str, port: int, share_port: bool = Fals
     try:
         _raise_file_limit()
         gc.freeze()  # what lives as long as the process need not be looked at again: it made the slowest answers slow
+        gc.set_threshold(*_GARBAGE)
         _Server(config, context.follower).run([_shared(host, port)] if share_port else None)
     finally:
         errands.close()

@@ -2,19 +2,24 @@
 
 import re
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.types import Receive, Scope
 
 from api import orders
-from api.body import read_object
-from api.context import context_of
+from api.body import read_bounded
+from api.context import Context, context_of
 from api.documents import JobDocument, ProblemDocument
 from api.plain import PlainRoute
 from api.waiting import POLL_AFTER_S, WAIT_MOST_S, wait_beyond
 from forms.requests import JobRequest
+from forms.strict_json import parse_object
 
+PATH = "/v1/jobs"
+
+_POLL_AFTER = str(POLL_AFTER_S)
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:=(\d{1,9}))?(?=$|[,;\s])")
 
 _HEADERS = {
@@ -33,46 +38,62 @@ _DESCRIPTION: dict[str, Any] = {
 _PROBLEMS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemDocument} for status in (409, 413, 422, 503)}
 
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=_PROBLEMS, route_class=PlainRoute)
+router = APIRouter(prefix=PATH, tags=["jobs"], responses=_PROBLEMS, route_class=PlainRoute)
 
 
 @router.post("", status_code=202, response_model=JobDocument, openapi_extra=_DESCRIPTION)
 async def submit_job(request: Request) -> Response:
     """Accept a job. The row is committed before the answer; a broker that is down delays nothing."""
-    context = context_of(request)
-    asked = request.headers
+    answer = await accept(context_of(request), request.scope, request.receive)
+    return Response(answer.text, answer.status, answer.headers, "application/json")
+
+
+class Answer(NamedTuple):
+    """What a submit is answered with: a job's document as JSON."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+async def accept(context: Context, scope: Scope, receive: Receive) -> Answer:
+    """The answer to a request that this path's route would be given."""
+    asked = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
+    body = await read_bounded(asked.get(b"content-length", ""), receive)
     wanted = orders.check_order(
         context,
-        await read_object(request),
-        idempotency_key=asked.get("idempotency-key"),
-        resend_count=asked.get("x-stainless-retry-count"),
-        path=request.scope["path"],
-        fresh=_wants_fresh(asked.get("cache-control")),
+        parse_object(body),
+        idempotency_key=asked.get(b"idempotency-key"),
+        resend_count=asked.get(b"x-stainless-retry-count"),
+        path=scope["path"],
+        fresh=_wants_fresh(asked.get(b"cache-control")),
     )
     job, replayed = await orders.submit(context, wanted)
-    wait_s = _preferred_wait(asked.get("prefer"))
+    wait_s = _preferred_wait(asked.get(b"prefer"))
     if wait_s and not job.final:
         job = await wait_beyond(context.follower, context.lookup, job, None, wait_s)
-    headers = {"Location": f"/v1/jobs/{job.id}"}
+    headers = {"Location": f"{PATH}/{job.id}"}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     if wait_s is not None:
         headers["Preference-Applied"] = f"wait={wait_s}"
     status = HTTPStatus.OK if wait_s is not None and job.final else HTTPStatus.ACCEPTED
     if status is HTTPStatus.ACCEPTED:
-        headers["Retry-After"] = str(POLL_AFTER_S)
-    return Response(context.follower.view(job).text, status, headers, "application/json")
+        headers["Retry-After"] = _POLL_AFTER
+    return Answer(status.value, headers, context.follower.view(job).text)
 
 
 def _wants_fresh(cache_control: str | None) -> bool:
     """The result is not to be taken from the cache, nor to be left in it."""
-    words = {word.strip().lower() for word in (cache_control or "").split(",")}
+    if not cache_control:
+        return False
+    words = {word.strip().lower() for word in cache_control.split(",")}
     return not words.isdisjoint({"no-cache", "no-store"})
 
 
 def _preferred_wait(prefer: str | None) -> int | None:
     """Seconds of `Prefer: wait=N`, at most 60; a bare `wait` means as long as we may."""
-    found = _PREFER_WAIT.search(prefer or "")
+    found = _PREFER_WAIT.search(prefer) if prefer else None
     if found is None:
         return None
     return min(int(found[1]), WAIT_MOST_S) if found[1] else WAIT_MOST_S

@@ -1,16 +1,62 @@
-"""How our sockets differ from the server's own: a handler can cut one off, and one that never answers a ping
-does not linger."""
+"""How our connections differ from the server's own: an answer is one write; a handler can cut a socket off, and one
+that never answers a ping does not linger."""
 
+import asyncio
 import socket
 import struct
 from typing import Any
 
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 ABORT = "safelight.abort"  # the extension that hands a handler the means to cut its socket off
 
 _UNREAD_BYTES = 128 << 10  # what the kernel may keep for a slow reader; by itself it would grow to megabytes
 _NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class HttpWire(HttpToolsProtocol):
+    """The server writes an answer's head and then its body: two system calls, and a client that wakes up twice."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._joined = _Joined(transport, self.loop)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self.cycle is not None:  # there is none where the client asks for a socket
+            self.cycle.transport = self._joined  # type: ignore[assignment]
+
+
+class _Joined:
+    """A transport that holds a head back until its body comes, or until the event loop's next turn."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.writelines((head, data))
+        elif data.startswith(b"HTTP/"):
+            self._head = data
+            self._loop.call_soon(self._let_go)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._let_go()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _let_go(self) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head)
 
 
 class WebSocketWire(WebSocketsSansIOProtocol):

@@ -30,7 +30,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise InvalidInput(f"The body is not JSON: {fault}") from fault
     if not isinstance(found, dict):
         raise InvalidInput("The body must be a JSON object.")
-    _check_texts(found, "", 0)
+    if b"\\" in raw or raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH:
+        _check_texts(found, "", 0)  # what is bad in UTF-8 text comes as an escape, and so flat a body is not deep
     return found
 
 

@@ -92,7 +92,7 @@ def timestamp(moment: datetime | None) -> str | None:
     """RFC 3339, UTC, always with microseconds."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def _error(job: Job) -> Document | None:

@@ -132,6 +132,7 @@ class Entry(_Part):
 
     _folder: Path = PrivateAttr(default=Path())
     _validator: jsonschema_rs.Draft202012Validator = PrivateAttr()
+    _defaults: dict[str, Any] = PrivateAttr()
 
     @model_validator(mode="after")
     def _prepare(self) -> "Entry":
@@ -140,6 +141,10 @@ class Entry(_Part):
         if self.input.get("type") != "object" or self.input.get("additionalProperties") is not False:
             raise ValueError('[input] must have type = "object" and additionalProperties = false')
         _allow_null(self.input)
+        rules = self.input.get("properties", {}).items()
+        self._defaults = {
+            name: rule["default"] for name, rule in rules if isinstance(rule, dict) and "default" in rule
+        }
         try:
             self._validator = jsonschema_rs.Draft202012Validator(self.input)
         except ValueError as fault:
@@ -169,16 +174,15 @@ class Entry(_Part):
 
     def validate_input(self, given: Mapping[str, Any]) -> None:
         """Raises: InvalidInput, with a fault for each wrong field (named `input.…`)."""
-        faults = [field for fault in self._validator.iter_errors(given) for field in _field_faults(fault)]
-        if faults:
+        if not self._validator.is_valid(given):
+            faults = [field for fault in self._validator.iter_errors(given) for field in _field_faults(fault)]
             raise InvalidInput(f"The input does not fit the model {self.name}.", faults)
 
     def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The input with every default filled in; nulls mean "not given"."""
         rules: dict[str, Any] = self.input.get("properties", {})
-        defaults = {name: r["default"] for name, r in rules.items() if isinstance(r, dict) and "default" in r}
         named = {name: _plain(value, rules.get(name)) for name, value in given.items() if value is not None}
-        return defaults | named
+        return self._defaults | named
 
     def batch_key(self, resolved: Mapping[str, Any]) -> str | None:
         """Jobs with the same key may run in one batch; None: this job runs alone."""

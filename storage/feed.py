@@ -56,6 +56,7 @@ class Feed:
         self._monotonic = monotonic
         self._position: int | None = None
         self._gaps: dict[int, float] = {}
+        self.behind = False  # the last read took as much as one read may: there is more
         self.missed = False  # the last read found a hole too wide to be late commits: changes may be lost to us
 
     def read(self) -> list[Entry]:
@@ -68,6 +69,7 @@ class Feed:
             rows = list(connection.execute(_ONWARD, {"behind": self._position}))
             if self._gaps:  # a query of its own: with an OR the planner may walk the whole feed
                 rows = [*connection.execute(_LATE, {"gaps": list(self._gaps)}), *rows]
+        self.behind = len(rows) >= _READ_MOST
         self._advance([row.position for row in rows])
         return [Entry(row.job_id, row.verb, row.model, row.seconds) for row in rows]
 
