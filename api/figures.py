@@ -20,6 +20,8 @@ STATUS_OF_VERB = {
     "stop": "canceled",
     "cancel": "canceled",
     "expire": "expired",
+    "miss": "failed",
+    "skip": "canceled",
 }
 STATUSES = ("succeeded", "failed", "canceled", "expired")
 
