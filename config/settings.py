@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     circuit_policy: Literal["wait", "refuse"] = "wait"  # what a submit for an open circuit gets: a place, or 503
     torch_threads: int = Field(default=0, ge=0, le=1024)  # 0: torch decides
     loaded_models: int = Field(default=2, ge=1, le=64)  # pipelines a worker keeps in memory
+    affinity_looks: int = Field(default=8, ge=0, le=1000)  # in a row at which a worker prefers models it has loaded,
+    affinity_s: float = Field(default=60.0, ge=0.0, le=3600.0)  # and for how long; then it takes what is best
     preload: str = ""  # models that a worker loads before its first job, separated by commas
     flower_auth: str = ""  # user:password for Flower's basic auth
     flower_url: str = ""  # where people find Flower; `up` knows it by itself

@@ -21,6 +21,7 @@ from config.failpoints import failpoint
 from jobs import lifecycle
 from jobs.lifecycle import Change
 from jobs.values import Job
+from storage.affinity import find_warm
 from storage.changing import change_all, change_each
 from storage.circuits import Opened, begin_probe, not_closed, unblocked
 from storage.engine import Database
@@ -60,6 +61,7 @@ class Wanted:
     worker: str
     lease_s: float
     companions: Callable[[Job], int]
+    warm: Sequence[str] = ()  # models (name@version) that it would rather have than what is best
 
 
 class Claims:
@@ -72,15 +74,24 @@ class Claims:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def claim(self, queue: str, worker: str, lease_s: float, companions: Callable[[Job], int]) -> list[Job]:
-        """Take the best claimable job of the queue and, while `companions(job)` allows, others of the same
-        batch key. A job whose attempt failed or was lost runs alone, so that it can do its neighbours no
-        harm, and so does the probe of a half-open circuit. One transaction; two workers never get the same job.
+    def claim(
+        self,
+        queue: str,
+        worker: str,
+        lease_s: float,
+        companions: Callable[[Job], int],
+        *,
+        warm: Sequence[str] = (),
+    ) -> list[Job]:
+        """Take the best claimable job of the queue, or one as urgent whose model is `warm`, and, while
+        `companions(job)` allows, others of the same batch key. A job whose attempt failed or was lost runs alone, so
+        that it can do its neighbours no harm, and so does the probe of a half-open circuit. One transaction; two
+        workers never get the same job.
 
         Returns:
             The claimed jobs, best first; empty when nothing is claimable.
         """
-        wanted = Wanted(queue, worker, lease_s, companions)
+        wanted = Wanted(queue, worker, lease_s, companions, warm)
         with self.database.writing() as connection:
             claimed = _claim(connection, wanted, self.database.now(connection))
             failpoint("claim:committing")
@@ -238,7 +249,9 @@ _RENEW = (
 
 def _claim(connection: Connection, wanted: Wanted, now: datetime) -> list[Job]:
     opened = not_closed(connection)
-    lead = _best(connection, wanted.queue, opened, now)
+    due = (*_due(wanted.queue, now), unblocked(opened, now))
+    lead = find_warm(connection, wanted.warm, *due) if wanted.warm else None
+    lead = lead or _best(connection, wanted.queue, opened, now)
     if lead is None:
         return []
     alone = lead.strikes > 0 or begin_probe(connection, opened, lead, now)

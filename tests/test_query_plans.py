@@ -204,6 +204,7 @@ def _mend(database: Database) -> None:
 
 DUTIES: dict[str, Callable[[Database], Any]] = {
     "claim with companions, renew, conclude": _turn_over,
+    "claim with a preference": _claims(lambda claims: claims.claim("gpu", "w", 60.0, lambda _: 0, warm=["rare@1"])),
     "claim of an empty queue": _claims(lambda claims: claims.claim("nowhere", "w", 60.0, lambda _: 7)),
     "lose_expired": _claims(lambda claims: claims.lose_expired()),
     "expire_overdue": _claims(lambda claims: claims.expire_overdue()),

@@ -99,7 +99,8 @@ def claim(bench: Bench, queue: str) -> list[Job]:
     if bench.draining.is_set():
         return []
     wanted = _wanted(bench, queue)
-    return _begun(bench, bench.claims.claim(wanted.queue, wanted.worker, wanted.lease_s, wanted.companions))
+    claimed = bench.claims.claim(queue, bench.name, bench.lease_s, wanted.companions, warm=wanted.warm)
+    return _begun(bench, claimed)
 
 
 def run(bench: Bench, jobs: Sequence[Job], lease: Lease) -> Work:
@@ -185,7 +186,8 @@ def drop(bench: Bench, keys: Sequence[str]) -> None:
 
 
 def _wanted(bench: Bench, queue: str) -> Wanted:
-    return Wanted(queue, bench.name, bench.lease_s, partial(room, bench))
+    warm = bench.affinity.look(queue, bench.models.names)
+    return Wanted(queue, bench.name, bench.lease_s, partial(room, bench), warm=warm)
 
 
 def _begun(bench: Bench, jobs: list[Job]) -> list[Job]:

@@ -13,6 +13,7 @@ from storage.circuits import Circuits
 from storage.claims import Claims
 from storage.orphans import Orphans
 from storage.previews import PreviewWriter
+from workers.affinity import Affinity
 from workers.arrivals import Arrivals
 from workers.lease import Lease
 from workers.narrator import Narrator
@@ -36,6 +37,7 @@ class Bench:
     catalog: Catalog
     models: LoadedModels
     capacities: Capacities
+    affinity: Affinity
     arrivals: Arrivals
     paces: Paces
     lease_s: float

@@ -27,6 +27,7 @@ from storage.engine import Database
 from storage.jobs import JobStore
 from storage.orphans import Orphans
 from storage.previews import PreviewWriter
+from workers.affinity import Affinity
 from workers.arrivals import Arrivals
 from workers.attempt import work_off
 from workers.bench import Bench
@@ -94,6 +95,7 @@ class Worker:
             catalog=self.catalog,
             models=self.models,
             capacities=Capacities(),
+            affinity=Affinity(settings.affinity_looks, settings.affinity_s),
             arrivals=Arrivals(),
             paces=Paces(),
             lease_s=settings.lease_s,
