@@ -2,34 +2,41 @@
 of lower priority, and only from among the next few, so that the look costs the same however many wait."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 
 from jobs.values import Job
+from storage.circuits import Opened, unblocked
+from storage.due import CLAIM_ORDER, DUE
 from storage.rows import JOB_COLUMNS, job_of
 from storage.statuses import QUEUED
 from storage.tables import JOBS
 
-_AHEAD = 200  # jobs among which is looked
+_AHEAD_MOST = 200  # jobs among which is looked
+
+_FIRST = select(JOBS.c.model, JOBS.c.model_version, JOBS.c.priority).where(*DUE).order_by(*CLAIM_ORDER).limit(1)
+_AHEAD = (
+    select(JOBS.c.id).where(*DUE, JOBS.c.priority == bindparam("as_urgent")).order_by(*CLAIM_ORDER).limit(_AHEAD_MOST)
+)
 
 
-def find_warm(connection: Connection, warm: Sequence[str], *due: ColumnElement[bool]) -> Job | None:
-    """The best of what is `due` whose model (name@version) is one of these, when it is not the best of all. Locked;
-    the best of all is not, so that nobody who looks at this moment passes over it."""
-    order = (JOBS.c.priority, JOBS.c.id)
-    best = select(JOBS.c.model, JOBS.c.model_version, JOBS.c.priority).where(*due).order_by(*order).limit(1)
-    first = connection.execute(best).first()
+def find_warm(connection: Connection, queue: str, warm: Sequence[str], opened: Opened, now: datetime) -> Job | None:
+    """The best claimable job whose model (name@version) is one of these, when it is not the best of all. Locked; the
+    best of all is not, so that nobody who looks at this moment passes over it."""
+    also = (unblocked(opened, now),) if opened else ()
+    which = {"of_queue": queue, "now": now}
+    first = connection.execute(_FIRST.where(*also), which).first()
     if first is None or f"{first.model}@{first.model_version}" in warm:
         return None
-    ahead = select(JOBS.c.id).where(*due, JOBS.c.priority == first.priority).order_by(*order).limit(_AHEAD)
     query = (
         select(*JOB_COLUMNS)
-        .where(QUEUED, JOBS.c.id.in_(select(ahead.subquery().c.id)), _is_of(warm))
-        .order_by(*order)
+        .where(QUEUED, JOBS.c.id.in_(select(_AHEAD.where(*also).subquery().c.id)), _is_of(warm))
+        .order_by(*CLAIM_ORDER)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    row = connection.execute(query).first()
+    row = connection.execute(query, {**which, "as_urgent": first.priority}).first()
     return job_of(row) if row else None
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Integer,
     bindparam,
     delete,
-    or_,
     select,
     tuple_,
     update,
@@ -24,11 +23,12 @@ from jobs.values import Job
 from storage.affinity import find_warm
 from storage.changing import change_all, change_each
 from storage.circuits import Opened, begin_probe, not_closed, unblocked
+from storage.due import CLAIM_ORDER, DUE
 from storage.engine import Database
 from storage.feed import append, entry_of
 from storage.queues import waiting_queues
 from storage.rows import JOB_COLUMNS, job_of
-from storage.statuses import NOT_STARTED, QUEUED, RUNNING
+from storage.statuses import NOT_STARTED, RUNNING
 from storage.tables import JOBS
 
 
@@ -181,8 +181,8 @@ class Claims:
         """Ids of jobs that a worker could claim now, best first."""
         with self.database.reading() as connection:
             now = self.database.now(connection)
-            query = select(JOBS.c.id).where(*_DUE, unblocked(not_closed(connection), now))
-            query = query.order_by(*_CLAIM_ORDER).limit(limit)
+            query = select(JOBS.c.id).where(*DUE, unblocked(not_closed(connection), now))
+            query = query.order_by(*CLAIM_ORDER).limit(limit)
             return list(connection.execute(query, {"of_queue": queue, "now": now}).scalars())
 
     def queues(self) -> list[str]:
@@ -207,27 +207,19 @@ class Claims:
         return [changed[job.id] for job in lost if job.id in changed]
 
 
-_CLAIM_ORDER = (JOBS.c.priority, JOBS.c.id)
-_NOW = bindparam("now", type_=JOBS.c.run_after.type)
 _IDS: BindParameter[str] = bindparam("ids", expanding=True)
-_DUE = (
-    QUEUED,
-    JOBS.c.queue == bindparam("of_queue"),
-    JOBS.c.run_after <= _NOW,
-    or_(JOBS.c.deadline.is_(None), JOBS.c.deadline > _NOW, JOBS.c.attempt > 0),
-)
 
 # Made once: to make them anew costs SQLAlchemy more than to run them.
-_BEST = select(*JOB_COLUMNS).where(*_DUE).order_by(*_CLAIM_ORDER).limit(1).with_for_update(skip_locked=True)
+_BEST = select(*JOB_COLUMNS).where(*DUE).order_by(*CLAIM_ORDER).limit(1).with_for_update(skip_locked=True)
 _COMPANIONS = (
     select(JOBS.c.id)
     .where(
-        *_DUE,
+        *DUE,
         JOBS.c.batch_key == bindparam("key"),
         JOBS.c.strikes == 0,
         JOBS.c.id != bindparam("lead"),
     )
-    .order_by(*_CLAIM_ORDER)
+    .order_by(*CLAIM_ORDER)
     .limit(bindparam("most", type_=Integer()))
     .with_for_update(skip_locked=True)
 )
@@ -249,8 +241,7 @@ _RENEW = (
 
 def _claim(connection: Connection, wanted: Wanted, now: datetime) -> list[Job]:
     opened = not_closed(connection)
-    due = (*_due(wanted.queue, now), unblocked(opened, now))
-    lead = find_warm(connection, wanted.warm, *due) if wanted.warm else None
+    lead = find_warm(connection, wanted.queue, wanted.warm, opened, now) if wanted.warm else None
     lead = lead or _best(connection, wanted.queue, opened, now)
     if lead is None:
         return []
