@@ -25,7 +25,9 @@ from api import (
 )
 from api.context import Context
 from api.hatch import Hatch
+from api.openai.app import create_openai
 from api.origins import OriginGuard
+from api.replicate.app import create_replicate
 
 _ROOMS = (
     submit,
@@ -61,6 +63,8 @@ def create_app(context: Context) -> FastAPI:
     for module in _ROOMS:
         app.include_router(module.router)
     app.router.routes.append(WebSocketRoute("/v1/ws", sockets.Sockets(context)))
+    app.mount("/openai/v1", create_openai(context))
+    app.mount("/replicate/v1", create_replicate(context))
     page.install(app)
     app.add_middleware(Hatch, context=context)
     app.add_middleware(OriginGuard, settings=context.settings)

@@ -41,6 +41,14 @@ def check_order(
     return submission
 
 
+def wants_fresh(cache_control: str | None) -> bool:
+    """The result is not to be taken from the cache, nor to be left in it."""
+    if not cache_control:
+        return False
+    words = {word.strip().lower() for word in cache_control.split(",")}
+    return not words.isdisjoint({"no-cache", "no-store"})
+
+
 async def submit(context: Context, submission: Submission) -> tuple[Job, bool]:
     """The committed job, and whether an earlier submit had made it.
 

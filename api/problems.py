@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem documents: the one place where an error becomes an HTTP answer."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -43,6 +43,22 @@ class TooMany(SafelightError):
     """More than one client may have at a time."""
 
 
+class NotServed(SafelightError):
+    """This server does not serve this."""
+
+
+class JobFailed(SafelightError):
+    """The job failed."""
+
+    def __init__(self, message: str | None = None, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotFinished(SafelightError):
+    """The job was not finished in time; it goes on."""
+
+
 _STATUS: dict[type, HTTPStatus] = {
     JobNotFound: HTTPStatus.NOT_FOUND,
     DeliveryNotFound: HTTPStatus.NOT_FOUND,
@@ -51,18 +67,30 @@ _STATUS: dict[type, HTTPStatus] = {
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     TooMany: HTTPStatus.TOO_MANY_REQUESTS,
+    NotServed: HTTPStatus.NOT_IMPLEMENTED,
+    JobFailed: HTTPStatus.BAD_GATEWAY,
+    NotFinished: HTTPStatus.GATEWAY_TIMEOUT,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
-def install(app: FastAPI) -> None:
-    """Have every error of the app answered as a problem."""
-    app.add_exception_handler(SafelightError, _on_error)
-    app.add_exception_handler(RequestValidationError, _on_bad_parameters)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_error)
+Answer = Callable[[Exception, dict[str, Any], dict[str, str]], Response]
+
+
+def as_problem(_error: Exception, document: dict[str, Any], headers: dict[str, str]) -> Response:
+    return JSONResponse(document, document["status"], headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI, answer: Answer = as_problem) -> None:
+    """Have every error of the app answered as a problem; other people's clients want another shape of it."""
+
+    async def on_error(_request: Request, error: Exception) -> Response:
+        return answer(error, *problem_of(error))
+
+    for kind in (SafelightError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, on_error)
 
 
 def problem(
@@ -92,6 +120,11 @@ def problem_document(status: int, detail: str, faults: Sequence[FieldFault] = ()
 
 def problem_of(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
     """The document of any error, and the headers that belong to it."""
+    if isinstance(error, RequestValidationError):
+        faults = [FieldFault(".".join(map(str, fault["loc"][1:])), str(fault["msg"])) for fault in error.errors()]
+        return problem_document(HTTPStatus.UNPROCESSABLE_ENTITY, "A parameter is not valid.", faults), {}
+    if isinstance(error, HTTPException):
+        return problem_document(error.status_code, str(error.detail)), dict(error.headers or {})
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
     if status is None:
         log.error("unexpected error", exc_info=error)
@@ -107,22 +140,6 @@ def _pointer(field: str) -> str:
     return "#/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in field.split("."))
 
 
-async def _on_error(_request: Request, error: Exception) -> Response:
-    document, headers = problem_of(error)
-    return JSONResponse(document, document["status"], headers, MEDIA_TYPE)
-
-
 def _outward(error: Exception) -> str:
     """A driver's message may name hosts and users: clients read the class's own sentence."""
     return (type(error).__doc__ or "").strip()
-
-
-async def _on_bad_parameters(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    faults = [FieldFault(".".join(map(str, fault["loc"][1:])), str(fault["msg"])) for fault in error.errors()]
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "A parameter is not valid.", faults)
-
-
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))

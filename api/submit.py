@@ -1,6 +1,5 @@
 """POST /v1/jobs, the hot path: between the socket and the intake nothing is done twice."""
 
-import re
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -13,14 +12,13 @@ from api.body import read_bounded
 from api.context import Context, context_of
 from api.documents import JobDocument, ProblemDocument
 from api.plain import PlainRoute
-from api.waiting import POLL_AFTER_S, WAIT_MOST_S, wait_beyond
+from api.waiting import POLL_AFTER_S, preferred_wait, wait_beyond
 from forms.requests import JobRequest
 from forms.strict_json import parse_object
 
 PATH = "/v1/jobs"
 
 _POLL_AFTER = str(POLL_AFTER_S)
-_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:=(\d{1,9}))?(?=$|[,;\s])")
 
 _HEADERS = {
     "Idempotency-Key": "The same key and body: the first job again. The same key and another body: 409",
@@ -66,10 +64,10 @@ async def accept(context: Context, scope: Scope, receive: Receive) -> Answer:
         idempotency_key=asked.get(b"idempotency-key"),
         resend_count=asked.get(b"x-stainless-retry-count"),
         path=scope["path"],
-        fresh=_wants_fresh(asked.get(b"cache-control")),
+        fresh=orders.wants_fresh(asked.get(b"cache-control")),
     )
     job, replayed = await orders.submit(context, wanted)
-    wait_s = _preferred_wait(asked.get(b"prefer"))
+    wait_s = preferred_wait(asked.get(b"prefer"))
     if wait_s and not job.final:
         job = await wait_beyond(context.follower, context.lookup, job, None, wait_s)
     headers = {"Location": f"{PATH}/{job.id}"}
@@ -81,19 +79,3 @@ async def accept(context: Context, scope: Scope, receive: Receive) -> Answer:
     if status is HTTPStatus.ACCEPTED:
         headers["Retry-After"] = _POLL_AFTER
     return Answer(status.value, headers, context.follower.view(job).text)
-
-
-def _wants_fresh(cache_control: str | None) -> bool:
-    """The result is not to be taken from the cache, nor to be left in it."""
-    if not cache_control:
-        return False
-    words = {word.strip().lower() for word in cache_control.split(",")}
-    return not words.isdisjoint({"no-cache", "no-store"})
-
-
-def _preferred_wait(prefer: str | None) -> int | None:
-    """Seconds of `Prefer: wait=N`, at most 60; a bare `wait` means as long as we may."""
-    found = _PREFER_WAIT.search(prefer) if prefer else None
-    if found is None:
-        return None
-    return min(int(found[1]), WAIT_MOST_S) if found[1] else WAIT_MOST_S

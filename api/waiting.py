@@ -2,6 +2,7 @@
 streams are made of."""
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 
@@ -13,6 +14,8 @@ from jobs.values import Job
 
 WAIT_MOST_S = 60
 POLL_AFTER_S = 1  # what pollers are told
+
+_PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:=(\d{1,9}))?(?=$|[,;\s])")
 
 
 class Watcher:
@@ -71,3 +74,11 @@ async def wait_beyond(follower: Follower, lookup: Lookup, job: Job, seq: int | N
             if watcher.view and watcher.view.job.seq > current.seq:
                 current = watcher.view.job
     return current
+
+
+def preferred_wait(prefer: str | None) -> int | None:
+    """Seconds of `Prefer: wait=N`, at most 60; a bare `wait` means as long as we may."""
+    found = _PREFER_WAIT.search(prefer) if prefer else None
+    if found is None:
+        return None
+    return min(int(found[1]), WAIT_MOST_S) if found[1] else WAIT_MOST_S

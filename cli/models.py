@@ -55,22 +55,6 @@ def verify_command(names: tuple[str, ...], as_json: bool) -> None:
         raise Refused(f"{len(faults)} fault(s)")
 
 
-@models_command.command("pull")
-@click.argument("names", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True)
-def pull_command(names: tuple[str, ...], as_json: bool) -> None:
-    """Fetch models' files from the hub to this machine; without it, a worker does so when it first needs them."""
-    from models.catalog import read_catalog
-    from models.pulling import pull
-
-    settings = read_settings()
-    catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
-    entries = [catalog.find(name) for name in names]
-    folders = {entry.full_name: pull(entry) for entry in entries}
-    found = {name: str(folder) if folder else None for name, folder in folders.items()}
-    show({"pulled": found}, as_json, lambda: "\n".join(f"{name}: {folder or 'ok'}" for name, folder in found.items()))
-
-
 def _line(model: Document) -> str:
     marks = ", ".join(mark for mark in ("default", "warm") if model[mark])
     name, version, kind = model["name"], model["versions"][-1], model["media_kind"]

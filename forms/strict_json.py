@@ -31,8 +31,13 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidInput("The body must be a JSON object.")
     if b"\\" in raw or raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH:
-        _check_texts(found, "", 0)  # what is bad in UTF-8 text comes as an escape, and so flat a body is not deep
+        check_texts(found)  # what is bad in UTF-8 text comes as an escape, and so flat a body is not deep
     return found
+
+
+def check_texts(value: Any) -> None:
+    """Raises: InvalidInput, for a text in it that a database would refuse."""
+    _check_texts(value, "", 0)
 
 
 def fingerprint(body: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jobs.document import Document, job_document, timestamp
+from jobs.prediction import prediction_document
 from jobs.values import Event, Job, Status
 
 _ERROR_CHARACTERS = 500
@@ -72,7 +73,6 @@ def announce(job: Job, event: Event, delivery_id: str) -> Delivery:
     assert job.webhook is not None
     moment = job.finished_at if event is Event.COMPLETED else job.started_at
     assert moment is not None
-    payload = {"type": f"job.{event}", "timestamp": timestamp(moment), "data": job_document(job, now=moment)}
     return Delivery(
         id=delivery_id,
         tenant=job.tenant,
@@ -80,7 +80,7 @@ def announce(job: Job, event: Event, delivery_id: str) -> Delivery:
         event=event,
         url=job.webhook.url,
         host=urlsplit(job.webhook.url).hostname or "",
-        body=json.dumps(payload, separators=(",", ":"), ensure_ascii=False),
+        body=json.dumps(_payload(job, event, moment), separators=(",", ":"), ensure_ascii=False),
         status=DeliveryStatus.PENDING,
         tries=0,
         fence=0,
@@ -133,6 +133,12 @@ def delivery_document(delivery: Delivery) -> Document:
         "finished_at": timestamp(delivery.finished_at),
         "urls": {"self": path, "redeliver": f"{path}/redeliver", "job": f"/v1/jobs/{delivery.job_id}"},
     }
+
+
+def _payload(job: Job, event: Event, moment: datetime) -> Document:
+    if job.webhook and job.webhook.form == "replicate":
+        return prediction_document(job, job.webhook.origin)
+    return {"type": f"job.{event}", "timestamp": timestamp(moment), "data": job_document(job, now=moment)}
 
 
 def _finished(status: DeliveryStatus, now: datetime) -> dict[str, Any]:

@@ -73,6 +73,8 @@ class Webhook:
 
     url: str
     events: tuple[Event, ...]
+    form: str = ""  # "replicate": told as a prediction of theirs, not as a job
+    origin: str = ""  # of our addresses in that, as the client that asked for it reaches us
 
 
 @dataclass(frozen=True, slots=True)

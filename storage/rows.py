@@ -48,7 +48,7 @@ def row_of(job: Job) -> dict[str, Any]:
 
 
 def _webhook(cell: dict[str, Any]) -> Webhook:
-    return Webhook(cell["url"], tuple(map(Event, cell["events"])))
+    return Webhook(**cell | {"events": tuple(map(Event, cell["events"]))})
 
 
 def _lineage(cell: dict[str, Any]) -> Lineage:

@@ -1,0 +1,74 @@
+"""Placing the jobs that a body asks for, and waiting for them as long as the client does."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+
+from fastapi import Request
+
+from api import orders
+from api.company import see_off
+from api.context import Context
+from api.problems import JobFailed, NotFinished
+from forms.dialect import Wish
+from jobs.values import Job, Status
+
+_WAIT_MOST_S = 3600.0
+_GRACE_S = 1.0
+
+
+async def place(request: Request, context: Context, wish: Wish) -> list[Job]:
+    """The committed jobs. What the client sends again it marks, and that makes no second job: `jobs.values.Resend`.
+
+    Raises:
+        InvalidInput: naming each wrong field; then no job was made.
+        IdempotencyConflict: the key belongs to another body.
+        Overloaded, CircuitOpen: not now.
+    """
+    key = request.headers.get("idempotency-key")
+    checked = [
+        orders.check_order(
+            context,
+            body,
+            idempotency_key=f"{key}#{number}" if key and number else key,
+            resend_count=request.headers.get("x-stainless-retry-count"),
+            path=f"{request.scope['path']}#{number}",
+            fresh=orders.wants_fresh(request.headers.get("cache-control")),
+        )
+        for number, body in enumerate(wish.jobs)
+    ]
+    return [job for job, _ in await asyncio.gather(*(orders.submit(context, one) for one in checked))]
+
+
+async def finish(request: Request, context: Context, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, all of them succeeded.
+
+    Raises:
+        JobFailed: one of them did not.
+        NotFinished: the client's patience is over.
+    """
+    ended = await see_off(request, context, jobs, _patience(request))
+    for job in ended:
+        check_ended(job)
+    return ended
+
+
+def check_ended(job: Job) -> None:
+    """Raises: JobFailed, NotFinished, unless it succeeded."""
+    if not job.final:
+        raise NotFinished(f"The job {job.id} was not finished in time; it goes on.")
+    if job.status is Status.SUCCEEDED:
+        return
+    if job.error and job.status is Status.FAILED:
+        raise JobFailed(job.error.message, job.error.code)
+    code = "cancelled" if job.status is Status.CANCELED else job.status.value
+    raise JobFailed(f"The job {job.id} was {code}.", code)
+
+
+def _patience(request: Request) -> float:
+    """As long as the client's own, and a little longer: that its time is up, it tells its user itself."""
+    try:
+        seconds = float(request.headers.get("x-stainless-read-timeout", _WAIT_MOST_S))
+    except ValueError:
+        seconds = _WAIT_MOST_S
+    return min(max(seconds, 0.0), _WAIT_MOST_S) + _GRACE_S if math.isfinite(seconds) else _WAIT_MOST_S

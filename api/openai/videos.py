@@ -1,0 +1,109 @@
+"""Videos: jobs of a video model, for a client that polls. Any job can be looked at as one."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from api import orders
+from api.artifacts import GUARDED, find_listed
+from api.body import read_object
+from api.context import TENANT, Context, Ctx
+from api.multipart import is_form, read_form
+from api.openai.placing import place
+from api.openai.video_document import video_document
+from api.orders import known_id
+from api.problems import NotServed
+from forms.dialect import video_wish
+from jobs.errors import Conflict, FieldFault, InvalidInput, JobNotFound
+from jobs.values import Job, Status
+
+_POLL_MOST_MS, _POLL_LEAST_MS = 5_000, 250
+_POLLS_A_JOB = 20
+
+router = APIRouter(prefix="/videos")
+
+
+@router.post("")
+async def create_video(request: Request, context: Ctx) -> Response:
+    """Answered as soon as the job is committed."""
+    body = await (read_form(request) if is_form(request) else read_object(request))
+    (job,) = await place(request, context, video_wish(context.catalog, body))
+    return JSONResponse(video_document(job, context))
+
+
+@router.get("")
+async def list_videos(
+    context: Ctx,
+    after: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    order: Literal["asc", "desc"] = "desc",
+) -> Response:
+    """The jobs of all video models, newest first."""
+    if order == "asc":
+        raise InvalidInput("A parameter is not valid.", [FieldFault("order", "Only desc is served.")])
+    names = sorted({entry.name for entry in context.catalog.entries() if entry.media_kind == "video"})
+    found = await asyncio.to_thread(_newest, context, names, known_id(after) if after else None, limit + 1)
+    page = [video_document(job, context) for job in found[:limit]]
+    ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {"first_id": None, "last_id": None}
+    return JSONResponse({"object": "list", "data": page, "has_more": len(found) > limit, **ends})
+
+
+@router.get("/{video_id}")
+async def get_video(video_id: str, context: Ctx) -> Response:
+    job = await context.lookup.get(known_id(video_id), TENANT)
+    await context.forecast.look(job)
+    return JSONResponse(video_document(job, context), headers=_poll_after(context, job))
+
+
+@router.delete("/{video_id}")
+async def delete_video(video_id: str, context: Ctx) -> Response:
+    """Forget the finished job and the film that only it lists."""
+    await asyncio.to_thread(context.store.delete, known_id(video_id), TENANT)
+    context.bus.changed()
+    return JSONResponse({"id": video_id, "object": "video.deleted", "deleted": True})
+
+
+@router.post("/{video_id}/cancel")
+async def cancel_video(video_id: str, context: Ctx) -> Response:
+    """An addition of ours: the client has no call for it."""
+    return JSONResponse(video_document(await orders.cancel(context, video_id), context))
+
+
+@router.get("/{video_id}/content")
+async def get_content(
+    video_id: str, context: Ctx, variant: Literal["video", "thumbnail", "spritesheet"] = "video"
+) -> Response:
+    if variant != "video":
+        raise NotServed(f"This server makes no {variant}.")
+    job = await context.lookup.get(known_id(video_id), TENANT)
+    if job.status is not Status.SUCCEEDED:
+        raise Conflict(f"There is no film: the job is {job.status}.")
+    path = await find_listed(context, job.outputs[0].key) if job.outputs else None
+    if path is None:
+        raise JobNotFound("The film is no more.")
+    return FileResponse(path, media_type=job.outputs[0].media_type, headers=GUARDED)
+
+
+@router.post("/edits")
+@router.post("/extensions")
+@router.post("/characters")
+@router.post("/{video_id}/remix")
+async def refuse(video_id: str = "") -> Response:
+    raise NotServed("No model here changes a film: create another one.")
+
+
+def _newest(context: Context, models: list[str], before_id: str | None, limit: int) -> list[Job]:
+    """A walk along an index for each model, then merged."""
+    found = [
+        job for model in models for job in context.store.list(TENANT, model=model, before_id=before_id, limit=limit)
+    ]
+    return sorted(found, key=lambda job: job.id, reverse=True)[:limit]
+
+
+def _poll_after(context: Context, job: Job) -> dict[str, Any]:
+    """The client obeys the first of these for ever: a twentieth of the time that is left, as far as we know it."""
+    place = context.follower.view(job).place
+    wait_ms = (place.eta_s * 1000 / _POLLS_A_JOB) if place and place.eta_s is not None else 1_000
+    return {"openai-poll-after-ms": str(int(min(max(wait_ms, _POLL_LEAST_MS), _POLL_MOST_MS)))}

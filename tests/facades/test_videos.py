@@ -1,0 +1,55 @@
+"""Videos by the `openai` client. The diagnostic model stands in: what it makes is a picture, on the same way."""
+
+import openai
+import pytest
+
+from tests.stacks import RunningStack
+
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+
+
+def test_a_video_is_created_polled_downloaded_and_deleted(stack: RunningStack, theirs: openai.OpenAI) -> None:
+    video = theirs.videos.create_and_poll(
+        model="noop", prompt="a walk", seconds="4", size="720x1280", extra_body={"duration_s": 0.5, "steps": 5}
+    )
+    assert (video.status, video.progress, video.prompt) == ("completed", 100, "a walk")
+    job = stack.get(video.id)
+    assert job["input"] == {"prompt": "a walk", "duration_s": 0.5, "steps": 5}
+    downloaded = theirs.videos.download_content(video.id).read()
+    assert downloaded == stack.http.get(job["outputs"][0]["url"]).content
+    assert theirs.videos.delete(video.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        theirs.videos.retrieve(video.id)
+
+
+def test_a_canceled_video_has_failed_and_says_why(stack: RunningStack, theirs: openai.OpenAI) -> None:
+    video = theirs.videos.create(model="noop", prompt="stopped", extra_body={"duration_s": 60, "steps": 600})
+    assert video.status in ("queued", "in_progress")
+    with pytest.raises(openai.ConflictError):
+        theirs.videos.download_content(video.id)
+    assert stack.http.post(f"/openai/v1/videos/{video.id}/cancel").status_code == 200
+    stack.finished(video.id)
+    ended = theirs.videos.retrieve(video.id)
+    assert ended.status == "failed"
+    assert ended.error
+    assert ended.error.code == "cancelled"
+
+
+def test_a_form_that_is_wrong_is_refused(stack: RunningStack, theirs: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        theirs.videos.create(model="noop", prompt="x", extra_body={"steps": "many"})
+    assert raised.value.param == "steps"
+    with pytest.raises(openai.InternalServerError) as refused:
+        theirs.videos.remix("any", prompt="x")
+    assert (refused.value.status_code, refused.value.code) == (501, "not_implemented")
+    for kind, body in [
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\nnothing"),
+        ("multipart/form-data", b"--x--"),
+        ("application/x-www-form-urlencoded", b"prompt=a&prompt=b"),
+        ("application/x-www-form-urlencoded", b"prompt=%00"),
+        ("application/x-www-form-urlencoded", b"a=1&a[b]=2"),
+        ("application/json", b"[]"),
+    ]:
+        answer = stack.http.post("/openai/v1/videos", content=body, headers={"content-type": kind})
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]["type"] == "invalid_request_error"
