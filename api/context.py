@@ -18,9 +18,12 @@ from api.tickets import Tickets
 from config.settings import Settings
 from models.catalog import Catalog
 from storage.artifacts import ArtifactStore
+from storage.batches import Batches
 from storage.bus import Bus
 from storage.deliveries import Deliveries
 from storage.engine import Database
+from storage.file_folder import FileFolder
+from storage.files import Files
 from storage.jobs import JobStore
 from storage.previews import PreviewReader
 from storage.webhook_secrets import WebhookSecrets
@@ -53,6 +56,9 @@ class Context:
     queues: Queues
     deliveries: Deliveries
     webhook_secrets: WebhookSecrets
+    files: Files
+    file_folder: FileFolder
+    batches: Batches
 
 
 def context_of(request: Request) -> Context:

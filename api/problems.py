@@ -11,13 +11,16 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from jobs.errors import (
+    BatchNotFound,
     Conflict,
     DeliveryNotFound,
     FieldFault,
+    FileMissing,
     InvalidInput,
     JobNotFound,
     ModelNotFound,
     SafelightError,
+    StorageFull,
     StoreUnavailable,
 )
 
@@ -63,6 +66,8 @@ _STATUS: dict[type, HTTPStatus] = {
     JobNotFound: HTTPStatus.NOT_FOUND,
     DeliveryNotFound: HTTPStatus.NOT_FOUND,
     ModelNotFound: HTTPStatus.NOT_FOUND,
+    FileMissing: HTTPStatus.NOT_FOUND,
+    BatchNotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -73,6 +78,7 @@ _STATUS: dict[type, HTTPStatus] = {
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
+    StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
 

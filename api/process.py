@@ -27,9 +27,12 @@ from config.failpoints import arm
 from config.settings import Settings
 from models.catalog import read_catalog
 from storage.artifacts import ArtifactStore
+from storage.batches import Batches
 from storage.bus import Bus, Errands
 from storage.deliveries import Deliveries
 from storage.engine import Database
+from storage.file_folder import FileFolder
+from storage.files import Files
 from storage.jobs import JobStore
 from storage.previews import PreviewReader
 from storage.webhook_secrets import WebhookSecrets
@@ -142,4 +145,7 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         queues=Queues(database, catalog.queues()),
         deliveries=Deliveries(database),
         webhook_secrets=WebhookSecrets(database, settings.webhook_keys),
+        files=Files(database),
+        file_folder=FileFolder(settings.files_folder),
+        batches=Batches(database),
     )

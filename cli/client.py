@@ -1,6 +1,9 @@
 """The HTTP side of the command: one small client, and the refusals it turns into exit codes."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +16,10 @@ class Refused(click.ClickException):
     """The server refused, or the action failed. Exit code 1."""
 
     exit_code = 1
+
+
+class NoAnswer(Refused):
+    """The server is not there, or cannot serve anybody at present."""
 
 
 class Api:
@@ -36,17 +43,39 @@ class Api:
     def download(self, path: str) -> bytes:
         return self._send("GET", path).content
 
+    def upload(self, path: str, fields: dict[str, str], file: Path) -> Document:
+        """Send a form with a file, which is read as it is sent."""
+        with file.open("rb") as stream:
+            return self._json(self._send("POST", path, data=fields, files={"file": (file.name, stream)}))
+
+    def save(self, path: str, file: Path) -> None:
+        """Download into a file, which is there once it is whole."""
+        part = file.with_name(f"{file.name}.part")
+        with self._translated(), self._http.stream("GET", path) as answer:
+            if answer.is_error:
+                answer.read()
+                raise _refusal(answer)
+            with part.open("wb") as stream:
+                for chunk in answer.iter_bytes():
+                    stream.write(chunk)
+        part.replace(file)
+
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
+        with self._translated():
             answer = self._http.request(method, path, **options)
+        if answer.is_error:
+            raise _refusal(answer)
+        return answer
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
         except httpx.HTTPError as fault:
-            raise Refused(
+            raise NoAnswer(
                 f"no answer from {self.url}: {fault or type(fault).__name__}\n"
                 "Is `safelight up` running? Name another place with --url or SAFELIGHT_URL."
             ) from fault
-        if answer.is_error:
-            raise Refused(_reason(answer))
-        return answer
 
     @staticmethod
     def _json(answer: httpx.Response) -> Document:
@@ -54,11 +83,18 @@ class Api:
         return document
 
 
+def _refusal(answer: httpx.Response) -> Refused:
+    kind = NoAnswer if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else Refused
+    return kind(_reason(answer))
+
+
 def _reason(answer: httpx.Response) -> str:
     try:
         problem = answer.json()
+        if isinstance(problem.get("error"), dict):  # as the `openai` client reads it
+            return f"{answer.status_code}: {problem['error']['message']}"
         lines = [f"{answer.status_code} {problem['title']}: {problem['detail']}"]
         lines += [f"  {fault['field']}: {fault['detail']}" for fault in problem.get("errors", [])]
         return "\n".join(lines)
-    except (json.JSONDecodeError, KeyError, TypeError):
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
         return f"{answer.status_code} from {answer.url}"

@@ -35,10 +35,10 @@ def generate_command(
     no_wait: bool,
 ) -> None:
     """Submit PROMPT, show its progress, save what comes out."""
-    given: dict[str, Any] = {"prompt": prompt, **dict(_parse(text) for text in inputs)}
+    given: dict[str, Any] = {"prompt": prompt, **dict(parse_input(text) for text in inputs)}
     if seed is not None:
         given["seed"] = seed
-    body = {"model": model or _default_model(api), "input": given, "priority": priority}
+    body = {"model": model or default_model(api), "input": given, "priority": priority}
     job = api.post("/v1/jobs", body, {"Cache-Control": "no-cache"} if no_cache else None)
     if no_wait:
         show(job, as_json, lambda: job["id"])
@@ -52,7 +52,8 @@ def generate_command(
     show({**job, "files": files}, as_json, lambda: _summary(job, files))
 
 
-def _default_model(api: Api) -> str:
+def default_model(api: Api) -> str:
+    """Raises: Refused, when the catalog has none."""
     models = api.get("/v1/models")["models"]
     names = [model["name"] for model in models if model["default"]]
     if not names:
@@ -60,7 +61,7 @@ def _default_model(api: Api) -> str:
     return str(names[0])
 
 
-def _parse(text: str) -> tuple[str, Any]:
+def parse_input(text: str) -> tuple[str, Any]:
     """`steps=8` is a number, `exact=true` a boolean; what is no JSON is text."""
     key, separator, value = text.partition("=")
     if not separator or not key:

@@ -15,6 +15,7 @@ _COMMANDS = {
     "up": ("cli.up", "Run the whole stack here: API, workers, broker, reaper, courier, Flower."),
     "generate": ("cli.generate", "Submit a prompt, show its progress, save the picture."),
     "jobs": ("cli.jobs", "List, show, watch, cancel, retry, purge jobs."),
+    "batch": ("cli.batch", "Run a file of jobs; list, show, cancel such batches."),
     "models": ("cli.models", "The catalog."),
     "bench": ("cli.bench", "Measure what this machine can do."),
     "webhooks": ("cli.webhooks", "Deliveries of webhooks, and the secret they are signed with."),

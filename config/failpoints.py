@@ -17,6 +17,12 @@ POINTS = (
     "store:done",  # bytes that no row lists
     "conclude:committing",
     "conclude:committed",  # the job is final, nobody was told
+    "batch:taking",  # jobs of a batch's lines are written, their transaction open
+    "batch:taken",  # they are there, nobody knows of them
+    "batch:settling",
+    "batch:written",  # results that no row names
+    "batch:finishing",
+    "batch:finished",
 )
 
 _armed: dict[str, tuple[signal.Signals, Path]] = {}

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     webhook_timeout_s: float = Field(default=10.0, ge=0.1, le=60.0)  # for one try, all in all
     webhook_waits_s: str = "5,30,120,600,1800,3600,7200,14400,14400,14400,14400,14400"  # between tries: a day
     webhook_retention_s: float = Field(default=604_800.0, ge=0.0)  # finished deliveries are forgotten after this
+    batch_share: float = Field(default=0.1, ge=0.0, le=0.9)  # of a worker's claims: batch jobs go first there
+    batch_outstanding: int = Field(default=2_000, ge=1, le=50_000)  # jobs of one batch that are under way at a time
+    batch_retention_s: float = Field(default=2_592_000.0, ge=0.0)  # ended batches are forgotten after this
     courier_threads: int = Field(default=16, ge=1, le=256)
     origins: str = ""  # other sites whose pages may use the API, separated by commas: https://studio.example
     max_sockets: int = Field(default=10_000, ge=1)  # open WebSockets of one API process
@@ -170,6 +173,11 @@ class Settings(BaseSettings):
         if self.artifacts_url:
             return Path(url2pathname(urlsplit(self.artifacts_url).path))
         return (self.data_dir / "artifacts").resolve()
+
+    @property
+    def files_folder(self) -> Path:
+        """Beside the artifacts' shelves, so that whatever holds and backs up these does it for those."""
+        return self.artifacts_folder / "files"
 
     @classmethod
     def settings_customise_sources(

@@ -40,6 +40,18 @@ class DeliveryNotFound(SafelightError):
     """No such delivery."""
 
 
+class FileMissing(SafelightError):
+    """No such file."""
+
+
+class BatchNotFound(SafelightError):
+    """No such batch."""
+
+
+class StorageFull(SafelightError):
+    """There is no room left to store this."""
+
+
 class ModelNotFound(SafelightError):
     """No such model in the catalog."""
 

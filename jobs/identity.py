@@ -19,6 +19,14 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
+def new_file_id() -> str:
+    return f"file-{uuid_utils.uuid7().hex}"
+
+
+def new_batch_id() -> str:
+    return f"batch_{uuid_utils.uuid7().hex}"
+
+
 def first_id_since(moment: datetime) -> str:
     """An id that is smaller than all of rows created since then: with it an index over ids serves "since"."""
     digits = f"{max(0, int((moment - _CLOCK_MARGIN).timestamp() * 1000)):012x}"

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
     Integer,
+    Select,
     bindparam,
     delete,
+    literal_column,
     select,
     tuple_,
     update,
@@ -19,7 +22,7 @@ from sqlalchemy import (
 from config.failpoints import failpoint
 from jobs import lifecycle
 from jobs.lifecycle import Change
-from jobs.values import Job
+from jobs.values import Job, Priority
 from storage.affinity import find_warm
 from storage.changing import change_all, change_each
 from storage.circuits import Opened, begin_probe, not_closed, unblocked
@@ -62,6 +65,7 @@ class Wanted:
     lease_s: float
     companions: Callable[[Job], int]
     warm: Sequence[str] = ()  # models (name@version) that it would rather have than what is best
+    batch_first: bool = False  # it is the turn of batch jobs, if one waits
 
 
 class Claims:
@@ -82,16 +86,17 @@ class Claims:
         companions: Callable[[Job], int],
         *,
         warm: Sequence[str] = (),
+        batch_first: bool = False,
     ) -> list[Job]:
-        """Take the best claimable job of the queue, or one as urgent whose model is `warm`, and, while
-        `companions(job)` allows, others of the same batch key. A job whose attempt failed or was lost runs alone, so
-        that it can do its neighbours no harm, and so does the probe of a half-open circuit. One transaction; two
-        workers never get the same job.
+        """Take the best claimable job of the queue, or one as urgent whose model is `warm` (but the best of its batch
+        jobs, if these are `batch_first` and one waits), and, while `companions(job)` allows, others of the same batch
+        key. A job whose attempt failed or was lost runs alone, so that it can do its neighbours no harm, and so does
+        the probe of a half-open circuit. One transaction; two workers never get the same job.
 
         Returns:
             The claimed jobs, best first; empty when nothing is claimable.
         """
-        wanted = Wanted(queue, worker, lease_s, companions, warm)
+        wanted = Wanted(queue, worker, lease_s, companions, warm, batch_first)
         with self.database.writing() as connection:
             claimed = _claim(connection, wanted, self.database.now(connection))
             failpoint("claim:committing")
@@ -211,6 +216,7 @@ _IDS: BindParameter[str] = bindparam("ids", expanding=True)
 
 # Made once: to make them anew costs SQLAlchemy more than to run them.
 _BEST = select(*JOB_COLUMNS).where(*DUE).order_by(*CLAIM_ORDER).limit(1).with_for_update(skip_locked=True)
+_BEST_OF_BATCH = _BEST.where(JOBS.c.priority == literal_column(str(int(Priority.BATCH))))
 _COMPANIONS = (
     select(JOBS.c.id)
     .where(
@@ -241,7 +247,9 @@ _RENEW = (
 
 def _claim(connection: Connection, wanted: Wanted, now: datetime) -> list[Job]:
     opened = not_closed(connection)
-    lead = find_warm(connection, wanted.queue, wanted.warm, opened, now) if wanted.warm else None
+    lead = _best(connection, wanted.queue, opened, now, _BEST_OF_BATCH) if wanted.batch_first else None
+    if lead is None and wanted.warm:
+        lead = find_warm(connection, wanted.queue, wanted.warm, opened, now)
     lead = lead or _best(connection, wanted.queue, opened, now)
     if lead is None:
         return []
@@ -264,8 +272,8 @@ def _is_held(ending: Ending, job: Job | None) -> bool:
     return job is not None and job.fence == ending.fence
 
 
-def _best(connection: Connection, queue: str, opened: Opened, now: datetime) -> Job | None:
-    query = _BEST.where(unblocked(opened, now)) if opened else _BEST
+def _best(connection: Connection, queue: str, opened: Opened, now: datetime, best: Select[Any] = _BEST) -> Job | None:
+    query = best.where(unblocked(opened, now)) if opened else best
     row = connection.execute(query, {"of_queue": queue, "now": now}).first()
     return job_of(row) if row else None
 

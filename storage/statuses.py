@@ -2,7 +2,7 @@
 
 from sqlalchemy import literal_column
 
-from storage.tables import CONSEQUENCES, DELIVERIES, JOBS
+from storage.tables import BATCH_LINES, CONSEQUENCES, DELIVERIES, JOBS
 
 QUEUED = JOBS.c.status == literal_column("'queued'")
 WAITING = JOBS.c.status == literal_column("'waiting'")
@@ -10,3 +10,4 @@ NOT_STARTED = JOBS.c.status.in_([literal_column("'queued'"), literal_column("'wa
 RUNNING = JOBS.c.status == literal_column("'running'")
 PENDING = DELIVERIES.c.status == literal_column("'pending'")
 OPEN = CONSEQUENCES.c.fault.is_(None)
+OPEN_LINE = BATCH_LINES.c.state == literal_column("'open'")

@@ -11,8 +11,10 @@ from sqlalchemy import event
 
 from storage.engine import Database
 
-_GROWING = "jobs|idempotency_keys|attempts|artifacts|changes|deliveries|results"
-_ALIVE_ONLY = "ix_jobs_claim|ix_jobs_batch|ix_jobs_waiting|ix_jobs_lease|ix_jobs_deadline|ix_deliveries_due"
+_GROWING = "jobs|idempotency_keys|attempts|artifacts|changes|deliveries|results|files|batches|batch_lines"
+_ALIVE_ONLY = (
+    "ix_jobs_claim|ix_jobs_batch|ix_jobs_waiting|ix_jobs_lease|ix_jobs_deadline|ix_deliveries_due|ix_batches_due"
+)
 _STEPS_A_ROW = 3  # of a walk over a table that does nothing with what it reads
 
 

@@ -99,7 +99,10 @@ def claim(bench: Bench, queue: str) -> list[Job]:
     if bench.draining.is_set():
         return []
     wanted = _wanted(bench, queue)
-    claimed = bench.claims.claim(queue, bench.name, bench.lease_s, wanted.companions, warm=wanted.warm)
+    claimed = bench.claims.claim(
+        queue, bench.name, bench.lease_s, wanted.companions, warm=wanted.warm, batch_first=wanted.batch_first
+    )
+    bench.shares.note(queue, claimed)
     return _begun(bench, claimed)
 
 
@@ -165,6 +168,7 @@ def conclude(bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease, wanted
     concluded, claimed = _patiently(
         lambda: bench.claims.turn_over(endings, None if bench.draining.is_set() else wanted)
     )
+    bench.shares.note(wanted.queue if wanted else "", claimed)
     bench.bus.changed()
     bench.doorbell.ring_courier(concluded)
     for before, after in zip(jobs, concluded, strict=True):
@@ -187,7 +191,8 @@ def drop(bench: Bench, keys: Sequence[str]) -> None:
 
 def _wanted(bench: Bench, queue: str) -> Wanted:
     warm = bench.affinity.look(queue, bench.models.names)
-    return Wanted(queue, bench.name, bench.lease_s, partial(room, bench), warm=warm)
+    batch_first = bench.shares.batch_first(queue)
+    return Wanted(queue, bench.name, bench.lease_s, partial(room, bench), warm, batch_first)
 
 
 def _begun(bench: Bench, jobs: list[Job]) -> list[Job]:

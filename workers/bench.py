@@ -19,6 +19,7 @@ from workers.lease import Lease
 from workers.narrator import Narrator
 from workers.pace import Paces
 from workers.queue import Doorbell
+from workers.shares import Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Bench:
     affinity: Affinity
     arrivals: Arrivals
     paces: Paces
+    shares: Shares
     lease_s: float
     heartbeat_s: float
     draining: Event

@@ -1,5 +1,5 @@
 """The composition root of the courier: Celery for light work, which waits for others more than it computes. Never
-imports torch. It delivers webhooks and works off consequences."""
+imports torch. It delivers webhooks, works off consequences, and does batches."""
 
 import logging
 import os
@@ -9,14 +9,18 @@ import time
 
 from celery.signals import worker_shutting_down
 
+from config.failpoints import arm
 from config.settings import Settings
 from jobs.errors import StoreUnavailable
+from models.catalog import read_catalog
+from storage.bus import Bus, Errands
 from storage.engine import Database
 from workers.aftermath import Aftermath
+from workers.batches import BatchDesk
 from workers.delivery import Dispatch
 from workers.pool import WakingThreads
-from workers.queue import COURIER, build_celery
-from workers.tasks import define_deliver, define_follow
+from workers.queue import COURIER, Doorbell, build_celery
+from workers.tasks import define_deliver, define_follow, define_work_off
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +29,7 @@ _IN_A_ROW = 20  # then whatever else waits in the queue has its turn
 
 def run_courier(settings: Settings) -> None:
     """Carry until told to stop."""
+    arm(settings.dying_points, settings.freezing_points, settings.data_dir)
     Courier(settings).run()
 
 
@@ -33,13 +38,17 @@ class Courier:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        database = Database(settings.database)
-        self._dispatch = Dispatch(settings, database)
         self._draining = threading.Event()
         self._app = build_celery(settings, [COURIER])
+        database, errands = Database(settings.database), Errands("errands")
+        catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
+        doorbell, bus = Doorbell(self._app, errands), Bus(settings.broker_url, errands)
+        self._dispatch = Dispatch(settings, database)
         self._aftermath = Aftermath(settings, database, self._app)
+        self._desk = BatchDesk(settings, database, catalog, doorbell, bus, self._draining)
         define_deliver(self._app, self._deliver)
         define_follow(self._app, self._follow)
+        define_work_off(self._app, self._work_off)
 
     def run(self) -> None:
         worker_shutting_down.connect(self._drain, weak=False)
@@ -69,6 +78,14 @@ class Courier:
                 pass
         except StoreUnavailable as fault:
             log.warning("consequences wait, the reaper will ring again: %s", fault)
+
+    def _work_off(self) -> None:
+        """One bell, one turn; what is due then, the reaper rings for."""
+        try:
+            if not self._draining.is_set():
+                self._desk.turn()
+        except StoreUnavailable as fault:
+            log.warning("a batch waits for the database, the reaper will ring again: %s", fault)
 
     def _drain(self, **_: object) -> None:
         """Told to stop: begin nothing more, and leave at the end of the grace what is still under way. Its lease

@@ -38,6 +38,7 @@ from workers.pace import Paces
 from workers.pool import WakingThreads
 from workers.preloading import choose, preload
 from workers.queue import Doorbell, build_celery
+from workers.shares import Shares
 from workers.tasks import answer_revoke, define_look
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class Worker:
             affinity=Affinity(settings.affinity_looks, settings.affinity_s),
             arrivals=Arrivals(),
             paces=Paces(),
+            shares=Shares(settings.batch_share),
             lease_s=settings.lease_s,
             heartbeat_s=settings.heartbeat_s,
             draining=self.draining,

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 LOOK = "safelight.look"  # the task's name; its id is the id of the job that rang
 DELIVER = "safelight.deliver"  # the courier's: a webhook is due
 FOLLOW = "safelight.follow"  # the courier's: a change has consequences
+WORK_OFF = "safelight.work_off"  # the courier's: a batch is due
 COURIER = "courier"  # the queue it listens to
 
 ENOUGH = 64  # bells in one queue: they wake every worker there may be; the reaper wakes more

@@ -17,18 +17,21 @@ from config.settings import Settings
 from jobs.errors import StoreUnavailable
 from jobs.values import Job
 from storage.artifacts import SHELVES, ArtifactStore
+from storage.batches import Batches
 from storage.bus import BROKER_FAULTS, Bus, Errands, connect
 from storage.claims import Claims
 from storage.consequences import Consequences
 from storage.deliveries import Deliveries
 from storage.engine import Database
 from storage.feed import trim_feed
+from storage.file_folder import FileFolder
+from storage.files import Files, sweep
 from storage.jobs import JobStore
 from storage.leadership import Leadership
 from storage.orphans import Orphans
 from storage.results import trim_results
 from workers.narrator import Narrator
-from workers.queue import COURIER, DELIVER, ENOUGH, FOLLOW, Doorbell, build_celery
+from workers.queue import COURIER, DELIVER, ENOUGH, FOLLOW, WORK_OFF, Doorbell, build_celery
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +48,16 @@ class Reaper:
         self._database = Database(settings.database)
         self._claims = Claims(self._database)
         self._deliveries = Deliveries(self._database)
+        self._batches = Batches(self._database)
+        self._files = Files(self._database)
+        self._folder = FileFolder(settings.files_folder)
         self._consequences = Consequences(self._database)
-        self._bells = (self.ring_for_silent, self.ring_for_deliveries, self.ring_for_consequences)
+        self._bells = (
+            self.ring_for_silent,
+            self.ring_for_deliveries,
+            self.ring_for_consequences,
+            self.ring_for_batches,
+        )
         self._orphans = Orphans(JobStore(self._database), ArtifactStore(settings.artifacts_folder))
         self._errands = Errands("errands")
         self._bus = Bus(settings.broker_url, self._errands)
@@ -97,6 +108,16 @@ class Reaper:
         if (silent := self._consequences.waiting(1)) and int(self._broker.llen(COURIER)) < ENOUGH:
             self._doorbell.ring_now([(silent[0], COURIER)], FOLLOW)
 
+    def ring_for_batches(self) -> None:
+        """A turn ends when nothing moves for a moment; this begins the next one."""
+        due = self._batches.due(ENOUGH)
+        if due and int(self._broker.llen(COURIER)) < ENOUGH:
+            self._doorbell.ring_now([(batch_id, COURIER) for batch_id in due], WORK_OFF)
+
+    def sweep_files(self, shelf: int, grace_s: float = _ORPHAN_GRACE_S) -> None:
+        """Files whose time is over, and bytes that no row names."""
+        sweep(self._files, self._folder, shelf, grace_s)
+
     def sweep_artifacts(self, shelf: int, grace_s: float = _ORPHAN_GRACE_S) -> None:
         """Of one shelf, what no job lists is set aside; what was aside long enough is deleted."""
         self._orphans.sweep(shelf, grace_s)
@@ -117,6 +138,8 @@ class Reaper:
             self._claims.retire(self._settings.retention_s)
         trim_results(self._database, self._settings.result_cache_bytes, self._settings.result_cache_ttl_s)
         self._deliveries.retire(self._settings.webhook_retention_s)
+        self._batches.retire(self._settings.batch_retention_s)
+        self.sweep_files(self._shelf)
         self.sweep_artifacts(self._shelf)
         self._shelf = (self._shelf + 1) % SHELVES
 

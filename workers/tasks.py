@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.worker.control import Panel
 
-from workers.queue import DELIVER, FOLLOW, LOOK
+from workers.queue import DELIVER, FOLLOW, LOOK, WORK_OFF
 
 
 def define_look(app: Celery, look: Callable[[str], int]) -> None:
@@ -31,6 +31,14 @@ def define_follow(app: Celery, follow: Callable[[], None]) -> None:
     @app.task(name=FOLLOW, send_events=False, ignore_result=True, acks_late=False)  # type: ignore[untyped-decorator]
     def run_follow(*_args: Any, **_kwargs: Any) -> None:
         follow()
+
+
+def define_work_off(app: Celery, work_off: Callable[[], None]) -> None:
+    """The courier's, for batches."""
+
+    @app.task(name=WORK_OFF, send_events=False, ignore_result=True, acks_late=False)  # type: ignore[untyped-decorator]
+    def run_work_off(*_args: Any, **_kwargs: Any) -> None:
+        work_off()
 
 
 def answer_revoke(cancel: Callable[[str], None]) -> None:

@@ -5,10 +5,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.context import Context
-from api.openai import errors, images, models, videos
+from api.openai import batches, errors, files, images, models, videos
 from jobs.identity import new_id
 
-_ROOMS = (models, images, videos)
+_ROOMS = (models, images, videos, files, batches)
 
 
 def create_openai(context: Context) -> FastAPI:

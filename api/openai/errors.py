@@ -6,13 +6,26 @@ from typing import Any
 from fastapi.responses import JSONResponse, Response
 
 from api.problems import CircuitOpen, JobFailed, NotFinished, NotServed, Overloaded, TooLarge
-from jobs.errors import Conflict, IdempotencyConflict, InvalidInput, JobNotFound, ModelNotFound, StoreUnavailable
+from jobs.errors import (
+    BatchNotFound,
+    Conflict,
+    FileMissing,
+    IdempotencyConflict,
+    InvalidInput,
+    JobNotFound,
+    ModelNotFound,
+    StorageFull,
+    StoreUnavailable,
+)
 
 _FAULTS_SHOWN = 5
 
 _CODES: dict[type, str] = {
     ModelNotFound: "model_not_found",
     JobNotFound: "not_found",
+    FileMissing: "not_found",
+    BatchNotFound: "not_found",
+    StorageFull: "storage_full",
     IdempotencyConflict: "idempotency_key_in_use",
     Conflict: "conflict",
     InvalidInput: "invalid_value",

@@ -1,5 +1,6 @@
 """The tables, a module for each concern. Alembic's migrations must agree with them: `safelight db check` compares."""
 
+from storage.tables.batches import BATCH_LINES, BATCHES, FILES
 from storage.tables.consequences import CONSEQUENCES, NEEDS
 from storage.tables.feed import CHANGES
 from storage.tables.jobs import ARTIFACTS, ATTEMPTS, IDEMPOTENCY, JOBS
@@ -11,10 +12,13 @@ from storage.tables.webhooks import DELIVERIES, WEBHOOK_SECRETS
 __all__ = [
     "ARTIFACTS",
     "ATTEMPTS",
+    "BATCHES",
+    "BATCH_LINES",
     "CHANGES",
     "CIRCUITS",
     "CONSEQUENCES",
     "DELIVERIES",
+    "FILES",
     "IDEMPOTENCY",
     "JOBS",
     "LEADERS",

@@ -67,7 +67,7 @@ def insist(stack: RunningStack, key: str) -> httpx.Response:
             time.sleep(0.05)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", ATTEMPTS)
 def test_a_death_at_this_point_loses_no_job_and_publishes_one_result(mined_stack: RunningStack, point: str) -> None:
     died = arm_again(mined_stack, point)
     answer = insist(mined_stack, key := f"{point}-{time.time_ns()}")
