@@ -10,6 +10,7 @@ from api import (
     artifacts,
     asyncapi,
     events,
+    firing,
     health,
     jobs,
     mending,
@@ -18,9 +19,11 @@ from api import (
     poll,
     previews,
     problems,
+    schedules,
     sockets,
     stats,
     submit,
+    triggers,
     webhooks,
 )
 from api.context import Context
@@ -42,6 +45,9 @@ _ROOMS = (
     health,
     stats,
     webhooks,
+    schedules,
+    triggers,
+    firing,
     asyncapi,
 )
 

@@ -22,15 +22,15 @@ async def read_object(request: Request) -> dict[str, Any]:
     return parse_object(await read_bounded(request.headers.get("content-length", ""), request.receive))
 
 
-async def read_bounded(announced: str, receive: Receive) -> bytes:
+async def read_bounded(announced: str, receive: Receive, most: int = MAX_BODY_BYTES) -> bytes:
     """The body, of which the client announced so many bytes.
 
     Raises:
-        TooLarge: more than MAX_BODY_BYTES, announced or sent.
+        TooLarge: more than `most`, announced or sent.
         ClientDisconnect: the client is gone.
     """
-    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-        raise TooLarge(f"A body may have {MAX_BODY_BYTES} bytes.")
+    if announced.isdigit() and int(announced) > most:
+        raise TooLarge(f"A body may have {most} bytes.")
     received = b""
     more = True
     while more:
@@ -38,7 +38,7 @@ async def read_bounded(announced: str, receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         received += message.get("body", b"")
-        if len(received) > MAX_BODY_BYTES:
-            raise TooLarge(f"A body may have {MAX_BODY_BYTES} bytes.")
+        if len(received) > most:
+            raise TooLarge(f"A body may have {most} bytes.")
         more = message.get("more_body", False)
     return received

@@ -16,6 +16,7 @@ from api.lookup import Lookup
 from api.queues import Queues
 from api.tickets import Tickets
 from config.settings import Settings
+from forms.desk import Desk
 from models.catalog import Catalog
 from storage.artifacts import ArtifactStore
 from storage.batches import Batches
@@ -26,6 +27,8 @@ from storage.file_folder import FileFolder
 from storage.files import Files
 from storage.jobs import JobStore
 from storage.previews import PreviewReader
+from storage.schedules import Schedules
+from storage.triggers import Triggers
 from storage.webhook_secrets import WebhookSecrets
 from workers.queue import Doorbell
 
@@ -59,6 +62,9 @@ class Context:
     files: Files
     file_folder: FileFolder
     batches: Batches
+    desk: Desk
+    schedules: Schedules
+    triggers: Triggers
 
 
 def context_of(request: Request) -> Context:

@@ -20,8 +20,10 @@ from jobs.errors import (
     JobNotFound,
     ModelNotFound,
     SafelightError,
+    ScheduleNotFound,
     StorageFull,
     StoreUnavailable,
+    TriggerNotFound,
 )
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,10 @@ class Overloaded(SafelightError):
 
 class CircuitOpen(SafelightError):
     """This model cannot be loaded at present; try again later."""
+
+
+class Unsigned(SafelightError):
+    """The event is not signed with this trigger's secret, or too long ago."""
 
 
 class TooMany(SafelightError):
@@ -68,9 +74,12 @@ _STATUS: dict[type, HTTPStatus] = {
     ModelNotFound: HTTPStatus.NOT_FOUND,
     FileMissing: HTTPStatus.NOT_FOUND,
     BatchNotFound: HTTPStatus.NOT_FOUND,
+    ScheduleNotFound: HTTPStatus.NOT_FOUND,
+    TriggerNotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Unsigned: HTTPStatus.UNAUTHORIZED,
     TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     NotServed: HTTPStatus.NOT_IMPLEMENTED,
     JobFailed: HTTPStatus.BAD_GATEWAY,

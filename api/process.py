@@ -25,6 +25,7 @@ from api.tickets import Tickets
 from api.wire import HttpWire, WebSocketWire
 from config.failpoints import arm
 from config.settings import Settings
+from forms.desk import open_desk
 from models.catalog import read_catalog
 from storage.artifacts import ArtifactStore
 from storage.batches import Batches
@@ -35,6 +36,8 @@ from storage.file_folder import FileFolder
 from storage.files import Files
 from storage.jobs import JobStore
 from storage.previews import PreviewReader
+from storage.schedules import Schedules
+from storage.triggers import Triggers
 from storage.webhook_secrets import WebhookSecrets
 from workers.breakers import open_circuits
 from workers.queue import Doorbell, build_celery
@@ -148,4 +151,7 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         files=Files(database),
         file_folder=FileFolder(settings.files_folder),
         batches=Batches(database),
+        desk=open_desk(settings, catalog),
+        schedules=Schedules(database),
+        triggers=Triggers(database),
     )

@@ -37,6 +37,9 @@ class Api:
     def post(self, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Document:
         return self._json(self._send("POST", path, json=body, headers=headers))
 
+    def patch(self, path: str, body: Any) -> Document:
+        return self._json(self._send("PATCH", path, json=body))
+
     def delete(self, path: str) -> None:
         self._send("DELETE", path)
 

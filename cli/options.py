@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,6 +25,21 @@ def with_api(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--url", help="Where the API is; default: SAFELIGHT_URL, or the stack here.")(run)
 
 
+class Body(click.ParamType[Document]):
+    """A JSON object, as it stands or, after an @, in a file."""
+
+    name = "JSON"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            body = json.loads(Path(value[1:]).read_text("utf-8") if value.startswith("@") else value)
+        except (OSError, ValueError) as fault:
+            self.fail(str(fault), param, ctx)
+        return body if isinstance(body, dict) else self.fail("it is no JSON object", param, ctx)
+
+
 def show(document: Any, as_json: bool, words: Callable[[], str]) -> None:
     click.echo(json.dumps(document, ensure_ascii=False) if as_json else words())
 
@@ -40,6 +56,17 @@ def attempt_line(attempt: Document) -> str:
     error = attempt["error"]
     why = f": {error['code']}: {error['message']}" if error else ""
     return f"  attempt {attempt['number']} on {attempt['worker']}: {attempt['outcome'] or 'under way'}{why}"
+
+
+def template_page(thing: Document) -> str:
+    """A schedule, trigger or rule on several lines, for reading."""
+    facts = {name: value for name, value in thing.items() if name not in ("id", "name", "urls") and value is not None}
+    head = [f"{thing['id']}  {thing['name']}"] if "id" in thing else []
+    words = (
+        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in facts.items()
+    )
+    return "\n".join([*head, *(f"  {name:<11} {word}" for name, word in words)])
 
 
 def job_page(job: Document) -> str:

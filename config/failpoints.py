@@ -23,6 +23,10 @@ POINTS = (
     "batch:written",  # results that no row names
     "batch:finishing",
     "batch:finished",
+    "schedule:committing",  # a tick's job is written, and that the tick is over; neither is committed
+    "schedule:committed",
+    "file:committing",  # the job of a file in a watched folder is written, and that the file has fired; likewise
+    "file:committed",
 )
 
 _armed: dict[str, tuple[signal.Signals, Path]] = {}

@@ -1,6 +1,7 @@
 """Settings: `SAFELIGHT_*` variables, `safelight.toml`, or what a running `safelight up` left in its data
 folder; read here and nowhere else, then handed around as one frozen value."""
 
+import os
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     batch_outstanding: int = Field(default=2_000, ge=1, le=50_000)  # jobs of one batch that are under way at a time
     batch_retention_s: float = Field(default=2_592_000.0, ge=0.0)  # ended batches are forgotten after this
     courier_threads: int = Field(default=16, ge=1, le=256)
+    watch_roots: str = ""  # folders in which triggers may watch, separated by the system's path separator
     origins: str = ""  # other sites whose pages may use the API, separated by commas: https://studio.example
     max_sockets: int = Field(default=10_000, ge=1)  # open WebSockets of one API process
     die_at: str = ""  # failure points, separated by commas; heeded only with diagnostics
@@ -135,6 +137,18 @@ class Settings(BaseSettings):
     def _known_waits(cls, text: str) -> str:
         parse_waits(text)
         return text
+
+    @field_validator("watch_roots")
+    @classmethod
+    def _known_roots(cls, text: str) -> str:
+        for folder in filter(None, text.split(os.pathsep)):
+            if not Path(folder).is_absolute():
+                raise ValueError(f"{folder} is no absolute path")
+        return text
+
+    @property
+    def watched_roots(self) -> tuple[Path, ...]:
+        return tuple(Path(folder) for folder in self.watch_roots.split(os.pathsep) if folder)
 
     @property
     def webhook_networks(self) -> Networks:

@@ -27,6 +27,11 @@ class InvalidInput(SafelightError):
         super().__init__(message)
         self.faults = faults or []
 
+    @property
+    def told(self) -> str:
+        """With every fault, on one line."""
+        return " ".join([str(self), *map(str, self.faults)])
+
 
 class FieldFault(SafelightError):
     """One field of a request is wrong."""
@@ -50,6 +55,14 @@ class BatchNotFound(SafelightError):
 
 class StorageFull(SafelightError):
     """There is no room left to store this."""
+
+
+class ScheduleNotFound(SafelightError):
+    """No such schedule."""
+
+
+class TriggerNotFound(SafelightError):
+    """No such trigger."""
 
 
 class ModelNotFound(SafelightError):

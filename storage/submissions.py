@@ -31,6 +31,13 @@ class Submitted:
     missing: tuple[str, ...] = ()
 
     @property
+    def refusal(self) -> str | None:
+        """Why there is no job, for those who have no client to tell."""
+        if self.job is not None:
+            return None
+        return f"It needs {', '.join(self.missing)}, which is not there." if self.missing else "Its key is taken."
+
+    @property
     def conflict(self) -> bool:
         return self.job is None and not self.missing
 

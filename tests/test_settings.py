@@ -90,6 +90,7 @@ WRONG = {
     "SAFELIGHT_WEBHOOK_TIMEOUT_S": ["0", "61", "inf"],
     "SAFELIGHT_WEBHOOK_WAITS_S": ["soon", "5,-1", "5,inf", "nan", "604801"],
     "SAFELIGHT_COURIER_THREADS": ["0", "257"],
+    "SAFELIGHT_WATCH_ROOTS": ["inbox", "/srv/inbox:inbox"],
     "SAFELIGHT_DIAGNOSTICS": ["perhaps"],
     "SAFELIGHT_AUTH": ["on", "OFF!"],
     "SAFELIGHT_DATABASE_URL": [

@@ -1,6 +1,6 @@
 """The reaper: looks, every second, for what nobody looks after. Expired leases, jobs that wait in silence,
-deadlines, webhooks that are due, bytes that no job lists. Any number may run, one leads; and should two ever
-believe that they do, each thing they do is guarded by itself."""
+deadlines, ticks of schedules, watched folders, webhooks that are due, bytes that no job lists. Any number may run,
+one leads; and should two ever believe that they do, each thing they do is guarded by itself."""
 
 import logging
 import os
@@ -13,9 +13,12 @@ from collections.abc import Callable
 
 import kombu.exceptions
 
+from config.failpoints import arm
 from config.settings import Settings
+from forms.desk import open_desk
 from jobs.errors import StoreUnavailable
 from jobs.values import Job
+from models.catalog import read_catalog
 from storage.artifacts import SHELVES, ArtifactStore
 from storage.batches import Batches
 from storage.bus import BROKER_FAULTS, Bus, Errands, connect
@@ -30,8 +33,10 @@ from storage.jobs import JobStore
 from storage.leadership import Leadership
 from storage.orphans import Orphans
 from storage.results import trim_results
+from workers.folders import FolderWatch, Lookout
 from workers.narrator import Narrator
 from workers.queue import COURIER, DELIVER, ENOUGH, FOLLOW, WORK_OFF, Doorbell, build_celery
+from workers.timetable import Timetable
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +64,11 @@ class Reaper:
             self.ring_for_batches,
         )
         self._orphans = Orphans(JobStore(self._database), ArtifactStore(settings.artifacts_folder))
+        catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
+        desk = open_desk(settings, catalog)
+        self._timetable = Timetable(self._database, desk, settings.max_queued)
+        watch = FolderWatch(self._database, desk, settings.watched_roots, settings.max_queued)
+        self._lookout = Lookout(watch, self._told)
         self._errands = Errands("errands")
         self._bus = Bus(settings.broker_url, self._errands)
         self._broker = connect(settings.broker_url)
@@ -74,7 +84,8 @@ class Reaper:
         """Every duty once, by whoever leads; the others stand by."""
         if not self._leads():
             return
-        for duty in (self.lose_expired, self.expire_overdue, *self._bells, self._keep_house):
+        looks = (self.lose_expired, self.expire_overdue, self.fire_schedules, self._lookout.wake)
+        for duty in (*looks, *self._bells, self._keep_house):
             self._do(duty)
 
     def lose_expired(self) -> None:
@@ -85,6 +96,10 @@ class Reaper:
 
     def expire_overdue(self) -> None:
         self._told(self._claims.expire_overdue())
+
+    def fire_schedules(self) -> None:
+        """Jobs of the ticks that have come; the bells for them are rung with those for all that wait."""
+        self._told(self._timetable.fire_due())
 
     def ring_for_silent(self) -> None:
         """As many doorbells as there are claimable jobs, less those that already wait in the queue."""
@@ -167,6 +182,7 @@ class Reaper:
 
 def run_reaper(settings: Settings) -> None:
     """Reap until told to stop."""
+    arm(settings.dying_points, settings.freezing_points, settings.data_dir)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

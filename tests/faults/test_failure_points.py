@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -39,8 +40,13 @@ def mined_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSta
     folder.mkdir()
     for point in POINTS:
         grave(folder, point).touch()
-    with running_stack(folder, SAFELIGHT_DIE_AT=",".join(POINTS)) as stack:
+    inbox(folder).mkdir()
+    with running_stack(folder, SAFELIGHT_DIE_AT=",".join(POINTS), SAFELIGHT_WATCH_ROOTS=str(inbox(folder))) as stack:
         yield stack
+
+
+def inbox(folder: Path) -> Path:
+    return folder / "inbox"
 
 
 def grave(folder: Path, point: str) -> Path:
@@ -79,6 +85,48 @@ def test_a_death_at_this_point_loses_no_job_and_publishes_one_result(mined_stack
     assert insist(mined_stack, key).json()["id"] == job["id"]
     made = mined_stack.http.get("/v1/jobs", params={"limit": 200}).json()["jobs"]
     assert [one["id"] for one in made if one["input"]["prompt"] == key] == [job["id"]], "one key made one job"
+
+
+@pytest.mark.parametrize("point", ["schedule:committing", "schedule:committed"])
+def test_a_reaper_that_dies_at_a_tick_runs_each_tick_once(mined_stack: RunningStack, point: str) -> None:
+    job = {"model": "noop", "input": {"prompt": point}, "metadata": {"tick": "${schedule.tick}"}}
+    wanted = {"name": point, "cron": "* * * * * *", "catch_up": "all", "job": job}
+    died = arm_again(mined_stack, point)
+    path = mined_stack.http.post("/v1/schedules", json=wanted).json()["urls"]["self"]
+
+    def ticks() -> list[datetime]:
+        made = mined_stack.http.get("/v1/jobs", params={"limit": 200}).json()["jobs"]
+        return sorted(
+            datetime.fromisoformat(one["metadata"]["tick"]) for one in made if one["input"]["prompt"] == point
+        )
+
+    wait_until(died.exists, f"the reaper died at {point}")
+    before = len(ticks())
+    wait_until(lambda: len(ticks()) > before + 3, "another reaper leads")
+    mined_stack.http.delete(path)
+    found = ticks()
+    assert found == [found[0] + timedelta(seconds=number) for number in range(len(found))]
+
+
+@pytest.mark.parametrize("point", ["file:committing", "file:committed"])
+def test_a_reaper_that_dies_at_a_file_makes_one_job_of_it(mined_stack: RunningStack, point: str) -> None:
+    job = {"model": "noop", "input": {"prompt": f"{point} ${{file.name}}"}}
+    wanted = {"name": point, "kind": "folder", "path": str(inbox(mined_stack.folder)), "job": job}
+    path = mined_stack.http.post("/v1/triggers", json=wanted).json()["urls"]["self"]
+    died = arm_again(mined_stack, point)
+    (inbox(mined_stack.folder) / point).write_bytes(b"x")
+    wait_until(died.exists, f"the reaper died at {point}")
+    (inbox(mined_stack.folder) / "next").write_bytes(b"x")
+
+    def made() -> list[str]:
+        jobs = mined_stack.http.get("/v1/jobs", params={"limit": 200}).json()["jobs"]
+        return sorted(one["input"]["prompt"] for one in jobs if one["input"]["prompt"].startswith(point))
+
+    wait_until(lambda: f"{point} next" in made(), "another reaper looks")
+    mined_stack.http.delete(path)
+    for file in inbox(mined_stack.folder).iterdir():
+        file.unlink()
+    assert made() == [f"{point} {point}", f"{point} next"]
 
 
 def test_a_death_between_a_commit_and_its_announcement_leaves_no_watcher_untold(mined_stack: RunningStack) -> None:

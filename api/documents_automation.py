@@ -1,0 +1,78 @@
+"""The shapes of our answers about what makes jobs by itself, as in api.documents."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SelfUrlDocument(_Document):
+    self: str
+
+
+class ScheduleDocument(_Document):
+    """A schedule. `last_error` says why the latest tick made no job; null after one that did."""
+
+    id: str
+    name: str
+    cron: str
+    timezone: str
+    catch_up: Literal["none", "last", "all"]
+    enabled: bool
+    job: dict[str, Any]
+    next_at: str | None
+    last_at: str | None
+    last_job_id: str | None
+    last_error: str | None
+    created_at: str
+    urls: SelfUrlDocument
+
+
+class ScheduleListDocument(_Document):
+    schedules: list[ScheduleDocument]
+
+
+class TicksDocument(_Document):
+    ticks: list[str]
+
+
+class TriggerUrlsDocument(_Document):
+    self: str
+    fire: str | None
+    rotate: str | None
+
+
+class TriggerDocument(_Document):
+    """A trigger. `last_*` tell of the latest file; they stay null for webhooks."""
+
+    id: str
+    name: str
+    kind: Literal["webhook", "folder"]
+    enabled: bool
+    job: dict[str, Any]
+    path: str | None
+    pattern: str | None
+    last_at: str | None
+    last_job_id: str | None
+    last_error: str | None
+    created_at: str
+    urls: TriggerUrlsDocument
+
+
+class NewTriggerDocument(TriggerDocument):
+    """With the secret that events are signed with, which is told this once."""
+
+    secret: str | None
+
+
+class TriggerListDocument(_Document):
+    triggers: list[TriggerDocument]
+
+
+class TriedTriggerDocument(_Document):
+    """The job that would be submitted."""
+
+    job: dict[str, Any]

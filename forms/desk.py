@@ -1,0 +1,78 @@
+"""Where jobs are ordered without a client's request: templates of schedules, triggers and rules, checked when they
+are written, filled and checked again when they fire."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from config.settings import Settings
+from egress.addresses import Networks
+from forms.requests import submission_of
+from jobs.errors import FieldFault, InvalidInput
+from jobs.templates import Values, check_places, fill, places_in
+from jobs.values import Submission
+from models.catalog import Catalog
+
+_TEMPLATE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a filled template is ordered under."""
+
+    tenant: str
+    key: str  # makes it one job, however often it is ordered; "" for none
+    made_by: str  # "schedule:ID", "trigger:ID", "rule:ID"
+    depth: int = 0  # how many rules stand between a client's wish and this job
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What this installation takes orders by."""
+
+    catalog: Catalog
+    max_attempts: int
+    callable_networks: Networks
+
+    def check_template(self, template: Mapping[str, Any], roots: tuple[str, ...]) -> None:
+        """As a submit would be checked, but for what depends on places that are not filled yet.
+
+        Raises:
+            InvalidInput: naming every field of the template that is wrong.
+        """
+        job = template["job"]
+        if len(json.dumps(job)) > _TEMPLATE_BYTES:
+            raise InvalidInput("The template is not valid.", [FieldFault("job", "A template may have 64 KiB.")])
+        check_places(template, roots)
+        try:
+            self._submission(job, Order("", "", ""))
+        except InvalidInput as wrong:
+            faults = [FieldFault(f"job.{one.field}", one.detail) for one in wrong.faults]
+            faults = [one for one in faults if not places_in(template, one.field)]
+            if faults or not wrong.faults:
+                raise InvalidInput(str(wrong), faults) from wrong
+
+    def order(self, template: Mapping[str, Any], values: Values, order: Order) -> Submission:
+        """The submission that a template makes of these values.
+
+        Raises:
+            InvalidInput: it does not fit, or not any more.
+        """
+        filled = fill(template, values)
+        return self._submission(filled["job"], order)
+
+    def _submission(self, body: dict[str, Any], order: Order) -> Submission:
+        wanted = submission_of(
+            body,
+            self.catalog,
+            tenant=order.tenant,
+            max_attempts=self.max_attempts,
+            idempotency_key=order.key or None,
+            callable_networks=self.callable_networks,
+        )
+        return replace(wanted, lineage=replace(wanted.lineage, made_by=order.made_by, depth=order.depth))
+
+
+def open_desk(settings: Settings, catalog: Catalog) -> Desk:
+    return Desk(catalog, settings.max_attempts, settings.webhook_networks)
