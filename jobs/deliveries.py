@@ -80,7 +80,7 @@ def announce(job: Job, event: Event, delivery_id: str) -> Delivery:
         event=event,
         url=job.webhook.url,
         host=urlsplit(job.webhook.url).hostname or "",
-        body=json.dumps(_payload(job, event, moment), separators=(",", ":"), ensure_ascii=False),
+        body=json.dumps(_payload(job, event, moment, delivery_id), separators=(",", ":"), ensure_ascii=False),
         status=DeliveryStatus.PENDING,
         tries=0,
         fence=0,
@@ -135,9 +135,14 @@ def delivery_document(delivery: Delivery) -> Document:
     }
 
 
-def _payload(job: Job, event: Event, moment: datetime) -> Document:
-    if job.webhook and job.webhook.form == "replicate":
+def _payload(job: Job, event: Event, moment: datetime, delivery_id: str) -> Document:
+    form = job.webhook.form if job.webhook else ""
+    if form == "replicate" and job.webhook:
         return prediction_document(job, job.webhook.origin)
+    if form == "openai":
+        verb = event.value if event is Event.STARTED or job.status is Status.SUCCEEDED else "failed"
+        head = {"id": f"evt_{delivery_id}", "object": "event", "type": f"video.{verb}"}
+        return {**head, "created_at": int(moment.timestamp()), "data": {"id": job.id}}
     return {"type": f"job.{event}", "timestamp": timestamp(moment), "data": job_document(job, now=moment)}
 
 

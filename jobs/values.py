@@ -73,7 +73,7 @@ class Webhook:
 
     url: str
     events: tuple[Event, ...]
-    form: str = ""  # "replicate": told as a prediction of theirs, not as a job
+    form: str = ""  # "replicate": told as a prediction of theirs, "openai": as an event of a video of theirs
     origin: str = ""  # of our addresses in that, as the client that asked for it reaches us
 
 

@@ -69,9 +69,11 @@ class JobStore:
         model: str | None = None,
         since: datetime | None = None,
         before_id: str | None = None,
+        after_id: str | None = None,
         limit: int = 50,
+        oldest_first: bool = False,
     ) -> list[Job]:
-        """Newest first: ids sort by time of creation."""
+        """Newest first, or oldest: ids sort by time of creation."""
         query = select(JOBS.c.id).where(JOBS.c.tenant == tenant)
         if model:
             query = query.where(JOBS.c.model == model)
@@ -79,8 +81,10 @@ class JobStore:
             query = query.where(JOBS.c.created_at >= since, JOBS.c.id >= first_id_since(since))
         if before_id:
             query = query.where(JOBS.c.id < before_id)
-        page = _newest(query, statuses or (tuple(Status) if model else ()), limit)
-        jobs = select(*JOB_COLUMNS).where(JOBS.c.id.in_(page)).order_by(JOBS.c.id.desc())
+        if after_id:
+            query = query.where(JOBS.c.id > after_id)
+        page = _page(query, statuses or (tuple(Status) if model else ()), limit, oldest_first)
+        jobs = select(*JOB_COLUMNS).where(JOBS.c.id.in_(page)).order_by(_in_order(JOBS.c.id, oldest_first))
         with self.database.reading() as connection:
             return [job_of(row) for row in connection.execute(jobs)]
 
@@ -157,15 +161,21 @@ def _ids(which: ColumnElement[bool], most: int) -> Select[tuple[str]]:
     return select(JOBS.c.id).where(which).limit(most)
 
 
-def _newest(query: Select[tuple[str]], statuses: Sequence[Status], limit: int) -> Select[tuple[str]]:
-    """The newest of the query's ids in these statuses (none: in any). For each status a walk along an index, then
+def _page(
+    query: Select[tuple[str]], statuses: Sequence[Status], limit: int, oldest_first: bool
+) -> Select[tuple[str]]:
+    """The first of the query's ids in these statuses (none: in any). For each status a walk along an index, then
     merged: one walk over all would read every finished job to find a few that failed."""
-    newest = query.order_by(JOBS.c.id.desc()).limit(limit)
+    first = query.order_by(_in_order(JOBS.c.id, oldest_first)).limit(limit)
     if not statuses:
-        return newest
-    walks = [newest.where(JOBS.c.status == status.value) for status in dict.fromkeys(statuses)]
+        return first
+    walks = [first.where(JOBS.c.status == status.value) for status in dict.fromkeys(statuses)]
     merged = union_all(*(select(walk.subquery().c.id) for walk in walks)).subquery()
-    return select(merged.c.id).order_by(merged.c.id.desc()).limit(limit)
+    return select(merged.c.id).order_by(_in_order(merged.c.id, oldest_first)).limit(limit)
+
+
+def _in_order(column: ColumnElement[str], oldest_first: bool) -> ColumnElement[str]:
+    return column.asc() if oldest_first else column.desc()
 
 
 def _read(connection: Connection, job_id: str, tenant: str | None, *, lock: bool = False) -> Job:

@@ -235,6 +235,7 @@ DUTIES: dict[str, Callable[[Database], Any]] = {
     "list since, by model": _listed(since=NOW, model="rare"),
     "list onward": lambda database: JobStore(database).list("t", before_id=JobStore(database).list("t")[-1].id),
     "list onward by model": _listed(before_id=new_job_id(), model="rare", statuses=[Status.FAILED]),
+    "list oldest first, by model": _listed(after_id=first_id_since(LONG_AGO), model="rare", oldest_first=True),
     "list of another tenant": lambda database: JobStore(database).list("nobody", statuses=[Status.FAILED]),
     "mend": _mend,
     "depths": read_depths,

@@ -13,6 +13,7 @@ from api.openai.image_frames import image_frames
 from api.openai.placing import finish, place
 from api.openai.rendering import Rendering, images_document
 from api.pictures import FORMATS, convert, read_artifact
+from api.problems import NotServed
 from forms.dialect import image_wish
 from forms.requests import check_fields
 from jobs.errors import JobNotFound
@@ -31,6 +32,11 @@ async def generate_images(request: Request, context: Ctx) -> Response:
         return FrameStream(image_frames(context, jobs, rendering))
     ended = await finish(request, context, jobs)
     return JSONResponse(await images_document(request, context, ended, rendering))
+
+
+@router.post("/variations")
+async def refuse() -> Response:
+    raise NotServed("No model here varies a picture without words.")
 
 
 @router.get("/{key}/{wanted}")

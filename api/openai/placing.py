@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import Request
 
@@ -11,7 +12,7 @@ from api.company import see_off
 from api.context import Context
 from api.problems import JobFailed, NotFinished
 from forms.dialect import Wish
-from jobs.values import Job, Status
+from jobs.values import Job, Status, Submission
 
 _WAIT_MOST_S = 3600.0
 _GRACE_S = 1.0
@@ -37,7 +38,13 @@ async def place(request: Request, context: Context, wish: Wish) -> list[Job]:
         )
         for number, body in enumerate(wish.jobs)
     ]
+    if wish.entry.media_kind == "video":
+        checked = [_told_of_as_a_video(order) for order in checked]
     return [job for job, _ in await asyncio.gather(*(orders.submit(context, one) for one in checked))]
+
+
+def _told_of_as_a_video(order: Submission) -> Submission:
+    return replace(order, webhook=order.webhook and replace(order.webhook, form="openai"))
 
 
 async def finish(request: Request, context: Context, jobs: Sequence[Job]) -> list[Job]:

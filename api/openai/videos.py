@@ -11,16 +11,18 @@ from api.artifacts import GUARDED, find_listed
 from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.multipart import is_form, read_form
+from api.openai.films import NoFilm, spritesheet, thumbnail
 from api.openai.placing import place
 from api.openai.video_document import video_document
 from api.orders import known_id
 from api.problems import NotServed
 from forms.dialect import video_wish
-from jobs.errors import Conflict, FieldFault, InvalidInput, JobNotFound
+from jobs.errors import Conflict, JobNotFound
 from jobs.values import Job, Status
 
 _POLL_MOST_MS, _POLL_LEAST_MS = 5_000, 250
 _POLLS_A_JOB = 20
+_STILLS = {"thumbnail": (thumbnail, "image/webp"), "spritesheet": (spritesheet, "image/jpeg")}
 
 router = APIRouter(prefix="/videos")
 
@@ -40,11 +42,11 @@ async def list_videos(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     order: Literal["asc", "desc"] = "desc",
 ) -> Response:
-    """The jobs of all video models, newest first."""
-    if order == "asc":
-        raise InvalidInput("A parameter is not valid.", [FieldFault("order", "Only desc is served.")])
+    """The jobs of all video models."""
     names = sorted({entry.name for entry in context.catalog.entries() if entry.media_kind == "video"})
-    found = await asyncio.to_thread(_newest, context, names, known_id(after) if after else None, limit + 1)
+    found = await asyncio.to_thread(
+        _listed, context, names, known_id(after) if after else None, limit + 1, order == "asc"
+    )
     page = [video_document(job, context) for job in found[:limit]]
     ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {"first_id": None, "last_id": None}
     return JSONResponse({"object": "list", "data": page, "has_more": len(found) > limit, **ends})
@@ -75,15 +77,20 @@ async def cancel_video(video_id: str, context: Ctx) -> Response:
 async def get_content(
     video_id: str, context: Ctx, variant: Literal["video", "thumbnail", "spritesheet"] = "video"
 ) -> Response:
-    if variant != "video":
-        raise NotServed(f"This server makes no {variant}.")
+    """The film itself, or stills of it: its first frame as WebP, sixteen frames in one JPEG."""
     job = await context.lookup.get(known_id(video_id), TENANT)
     if job.status is not Status.SUCCEEDED:
         raise Conflict(f"There is no film: the job is {job.status}.")
     path = await find_listed(context, job.outputs[0].key) if job.outputs else None
     if path is None:
         raise JobNotFound("The film is no more.")
-    return FileResponse(path, media_type=job.outputs[0].media_type, headers=GUARDED)
+    if variant == "video":
+        return FileResponse(path, media_type=job.outputs[0].media_type, headers=GUARDED)
+    draw, media_type = _STILLS[variant]
+    try:
+        return Response(await asyncio.to_thread(draw, path), media_type=media_type, headers=GUARDED)
+    except (NoFilm, OSError) as fault:
+        raise JobNotFound(f"There is no {variant} of this.") from fault
 
 
 @router.post("/edits")
@@ -94,12 +101,15 @@ async def refuse(video_id: str = "") -> Response:
     raise NotServed("No model here changes a film: create another one.")
 
 
-def _newest(context: Context, models: list[str], before_id: str | None, limit: int) -> list[Job]:
+def _listed(context: Context, models: list[str], after: str | None, limit: int, oldest_first: bool) -> list[Job]:
     """A walk along an index for each model, then merged."""
-    found = [
-        job for model in models for job in context.store.list(TENANT, model=model, before_id=before_id, limit=limit)
-    ]
-    return sorted(found, key=lambda job: job.id, reverse=True)[:limit]
+    before, beyond = (None, after) if oldest_first else (after, None)
+    found: list[Job] = []
+    for model in models:
+        found += context.store.list(
+            TENANT, model=model, before_id=before, after_id=beyond, limit=limit, oldest_first=oldest_first
+        )
+    return sorted(found, key=lambda job: job.id, reverse=not oldest_first)[:limit]
 
 
 def _poll_after(context: Context, job: Job) -> dict[str, Any]:

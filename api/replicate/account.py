@@ -8,6 +8,8 @@ from fastapi.responses import JSONResponse, Response
 
 from api.context import TENANT, Ctx
 from api.problems import NotServed
+from api.replicate.references import version_of
+from api.replicate.versions import LONG_AGO
 from jobs.prediction import OWNER
 
 _NOTHING: dict[str, Any] = {"previous": None, "next": None, "results": []}
@@ -15,9 +17,27 @@ _NOTHING: dict[str, Any] = {"previous": None, "next": None, "results": []}
 router = APIRouter()
 
 
+_ACCOUNT = {"type": "organization", "username": OWNER, "name": "Safelight", "github_url": None}
+
+
 @router.get("/account")
 async def get_account() -> Response:
-    return JSONResponse({"type": "organization", "username": OWNER, "name": "Safelight", "github_url": None})
+    return JSONResponse(_ACCOUNT)
+
+
+@router.get("/deployments/{owner}/{name}")
+async def get_deployment(owner: str, name: str, context: Ctx) -> Response:
+    """Every model is deployed: its newest version, on the queue that it names."""
+    entry = version_of(context.catalog, name)
+    release = {
+        "number": 1,
+        "model": f"{OWNER}/{entry.name}",
+        "version": entry.full_name,
+        "created_at": LONG_AGO,
+        "created_by": _ACCOUNT,
+        "configuration": {"hardware": entry.queue, "min_instances": 0, "max_instances": 1},
+    }
+    return JSONResponse({"owner": OWNER, "name": entry.name, "current_release": release})
 
 
 @router.get("/hardware")

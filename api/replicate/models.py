@@ -9,12 +9,9 @@ from api.body import read_bounded
 from api.context import Ctx
 from api.pictures import origin_of
 from api.replicate.references import version_of
-from api.replicate.schemas import openapi_schema
+from api.replicate.versions import version_document
 from jobs.prediction import OWNER
 from models.entry import Entry
-
-_COG_VERSION = "0.16.0"  # from 0.3.9 on a list of outputs is a list; before it was something to iterate over
-_LONG_AGO = "1970-01-01T00:00:00.000000Z"  # nobody wrote down when a model came into the catalog
 
 router = APIRouter(prefix="/models")
 
@@ -43,12 +40,12 @@ async def list_versions(owner: str, name: str, context: Ctx) -> Response:
     """Newest first."""
     known = version_of(context.catalog, name)
     numbers = reversed(context.catalog.versions(known.name))
-    return _page([_version(version_of(context.catalog, known.name, number)) for number in numbers])
+    return _page([version_document(version_of(context.catalog, known.name, number)) for number in numbers])
 
 
 @router.get("/{owner}/{name}/versions/{version}")
-async def get_version(owner: str, name: str, version: str, context: Ctx) -> Response:
-    return JSONResponse(_version(version_of(context.catalog, name, version)))
+async def getversion_document(owner: str, name: str, version: str, context: Ctx) -> Response:
+    return JSONResponse(version_document(version_of(context.catalog, name, version)))
 
 
 def _searched(entry: Entry) -> str:
@@ -72,14 +69,5 @@ def _model(entry: Entry, request: Request) -> dict[str, Any]:
         "run_count": 0,
         "cover_image_url": None,
         "default_example": None,
-        "latest_version": _version(entry),
-    }
-
-
-def _version(entry: Entry) -> dict[str, Any]:
-    return {
-        "id": entry.full_name,
-        "created_at": _LONG_AGO,
-        "cog_version": _COG_VERSION,
-        "openapi_schema": openapi_schema(entry),
+        "latest_version": version_document(entry),
     }

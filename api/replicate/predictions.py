@@ -101,7 +101,7 @@ async def cancel_prediction(job_id: str, request: Request, context: Ctx) -> Resp
 @router.get("/predictions/{job_id}/stream")
 async def stream_prediction(job_id: str, request: Request, context: Ctx) -> Response:
     job = await context.lookup.get(known_id(job_id), TENANT)
-    return FrameStream(prediction_frames(request, context, job.id))
+    return FrameStream(prediction_frames(context, job.id, origin_of(request)))
 
 
 async def _wanted(request: Request) -> PredictionRequest:

@@ -1,9 +1,11 @@
 """Predictions by the `replicate` client."""
 
+import asyncio
 import io
 import time
 from typing import Any
 
+import httpx
 import pytest
 import replicate
 from PIL import Image
@@ -72,7 +74,7 @@ def test_a_prediction_streams_its_log_its_output_and_its_end(replicated: replica
     kinds = [event.event.value for event in events]
     assert kinds[-2:] == ["output", "done"]
     assert "logs" in kinds
-    assert isinstance(events[-2].data, FileOutput)
+    assert httpx.get(str(events[-2])).headers["content-type"] == "image/png"
     assert "100%|" in "".join(event.data for event in events if event.event.value == "logs")
 
 
@@ -116,6 +118,25 @@ def test_a_webhook_brings_the_prediction_and_is_validated(
     assert completed["id"] == prediction.id
     assert completed["urls"]["get"] == f"{stack.url}/replicate/v1/predictions/{prediction.id}"
     assert completed["output"] == [stack.url + stack.get(prediction.id)["outputs"][0]["url"]]
+
+
+def test_a_deployment_is_the_model_of_that_name(replicated: replicate.Client) -> None:
+    deployment = replicated.deployments.get("safelight/noop")
+    assert deployment.current_release
+    assert deployment.current_release.version == "noop@1"
+    prediction = deployment.predictions.create(input={"prompt": "x"})
+    prediction.wait()
+    assert (prediction.status, prediction.version) == ("succeeded", "noop@1")
+
+
+def test_the_async_client_runs_too(stack: RunningStack) -> None:
+    async def run() -> list[FileOutput]:
+        client = replicate.Client(base_url=f"{stack.url}/replicate", api_token="any")
+        async with client._async_client:
+            outputs: list[FileOutput] = await client.async_run("safelight/noop", input={"prompt": "x"})
+            return outputs
+
+    assert len(asyncio.run(run())) == 1
 
 
 def test_models_and_versions_are_described(replicated: replicate.Client) -> None:
