@@ -12,6 +12,7 @@ from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.multipart import is_form, read_form
 from api.openai.films import NoFilm, spritesheet, thumbnail
+from api.openai.pages import page_document
 from api.openai.placing import place
 from api.openai.video_document import video_document
 from api.orders import known_id
@@ -47,9 +48,7 @@ async def list_videos(
     found = await asyncio.to_thread(
         _listed, context, names, known_id(after) if after else None, limit + 1, order == "asc"
     )
-    page = [video_document(job, context) for job in found[:limit]]
-    ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {"first_id": None, "last_id": None}
-    return JSONResponse({"object": "list", "data": page, "has_more": len(found) > limit, **ends})
+    return JSONResponse(page_document([video_document(job, context) for job in found], limit))
 
 
 @router.get("/{video_id}")
