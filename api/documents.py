@@ -53,6 +53,9 @@ class JobDocument(_Document):
     depends_on: list[str]
     group: str | None
     made_by: str | None  # what submitted it in a client's stead: "rule:ID", "schedule:ID"
+    alias: str | None
+    shadow_of: str | None
+    replay_of: str | None
     progress: float
     step: int
     steps: int

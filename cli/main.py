@@ -16,6 +16,7 @@ _COMMANDS = {
     "generate": ("cli.generate", "Submit a prompt, show its progress, save the picture."),
     "jobs": ("cli.jobs", "List, show, watch, cancel, retry, purge jobs."),
     "batch": ("cli.batch", "Run a file of jobs; list, show, cancel such batches."),
+    "replay": ("cli.replay", "Do a job again as it was done; say whether the same came out."),
     "models": ("cli.models", "The catalog."),
     "bench": ("cli.bench", "Measure what this machine can do."),
     "webhooks": ("cli.webhooks", "Deliveries of webhooks, and the secret they are signed with."),

@@ -27,6 +27,9 @@ def job_document(
         "depends_on": list(job.needs),
         "group": job.lineage.group,
         "made_by": job.lineage.made_by,
+        "alias": job.lineage.alias,
+        "shadow_of": job.lineage.shadow_of,
+        "replay_of": job.lineage.replay_of,
         "progress": shown_progress(job, progress),
         "step": job.steps if done else (live.step if live else 0),
         "steps": live.steps if live else job.steps,
@@ -46,12 +49,7 @@ def job_document(
         "cost": None,
         "cached": job.cached,
         "seq": job.seq,
-        "urls": {
-            "self": path,
-            "events": f"{path}/events",
-            "cancel": f"{path}/cancel",
-            "retry": f"{path}/retry",
-        },
+        "urls": _urls(path),
     }
 
 
@@ -93,6 +91,10 @@ def timestamp(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def _urls(path: str) -> Document:
+    return {"self": path, "events": f"{path}/events", "cancel": f"{path}/cancel", "retry": f"{path}/retry"}
 
 
 def _error(job: Job) -> Document | None:

@@ -63,6 +63,11 @@ class Lineage:
     replay_of: str | None = None  # the job whose result this one shall reproduce
     rows: int | None = None  # runs alone, in a batch filled up to so many rows
 
+    @property
+    def original(self) -> str | None:
+        """The job whose work is done again, whatever for; what it drew at random counts for this one too."""
+        return self.replay_of or self.shadow_of
+
 
 PLAIN = Lineage()
 

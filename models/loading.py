@@ -6,9 +6,11 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 from jobs.errors import OutOfMemory
 from models.admission import free_bytes, needed_bytes
+from models.context import run_context
 from models.entry import Entry
 from models.runner import Runner
 
@@ -62,6 +64,10 @@ class LoadedModels:
             self._evict()
         self._runners[entry.full_name] = runner = self._load_with_room(entry)
         return runner, time.monotonic() - started
+
+    def context(self, entry: Entry, rows: int) -> dict[str, Any]:
+        """In what circumstances a batch of so many rows that just ran was made."""
+        return run_context(entry, rows, self.device if entry.runner == "diffusers" else "cpu")
 
     def keep_only(self, entry: Entry) -> bool:
         """Let every other model go; False when there was none."""

@@ -84,7 +84,8 @@ class House:
 
     def generate(self, runner: Noop, jobs: Sequence[Job], entry: Entry | None = None) -> dict[str, Result]:
         with self.lease(jobs) as lease:
-            return generate(self.bench, entry or self.entry, runner, jobs, lease)
+            made = generate(self.bench, entry or self.entry, runner, jobs, lease)
+            return {job_id: one.result for job_id, one in made.items()}
 
 
 Open = Callable[..., House]

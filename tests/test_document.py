@@ -45,6 +45,9 @@ FIELDS = {
     "depends_on",
     "group",
     "made_by",
+    "alias",
+    "shadow_of",
+    "replay_of",
     "context",
 }
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")

@@ -49,6 +49,7 @@ class Work:
     load_s: float
     run_s: float
     details: str  # the traceback of a fault
+    contexts: Mapping[str, Mapping[str, Any]]  # in what circumstances each result was made
 
 
 def work_off(bench: Bench, queue: str) -> int:
@@ -110,6 +111,7 @@ def run(bench: Bench, jobs: Sequence[Job], lease: Lease) -> Work:
     """Load and generate. A fault of the whole batch becomes each member's own."""
     started, load_s = time.monotonic(), 0.0
     results: dict[str, Result] = {}
+    contexts: dict[str, Mapping[str, Any]] = {}
     details = ""
     try:
         entry = _entry(bench.catalog, jobs[0])
@@ -119,7 +121,9 @@ def run(bench: Bench, jobs: Sequence[Job], lease: Lease) -> Work:
         lease.confirm()
         lease.expect_sign_within(entry.limits.step_timeout_s)
         started = time.monotonic()
-        results = generate(bench, entry, runner, jobs, lease)
+        made = generate(bench, entry, runner, jobs, lease)
+        results = {job_id: one.result for job_id, one in made.items()}
+        contexts = {job_id: one.context for job_id, one in made.items()}
     except Interrupted:
         pass
     except ModelFault as fault:
@@ -128,7 +132,7 @@ def run(bench: Bench, jobs: Sequence[Job], lease: Lease) -> Work:
         log.exception("attempt failed unexpectedly")
         unexpected = ModelFault(f"{type(fault).__name__}: {fault}")
         results, details = dict.fromkeys((job.id for job in jobs), unexpected), traceback.format_exc()
-    return Work(results, round(load_s, 6), round(time.monotonic() - started, 6), details)
+    return Work(results, round(load_s, 6), round(time.monotonic() - started, 6), details, contexts)
 
 
 def load(bench: Bench, entry: Entry) -> tuple[Runner, float]:
@@ -235,9 +239,9 @@ def _ending(bench: Bench, job: Job, work: Work, lease: Lease) -> Ending:
     outcome = store(bench, result)
     if isinstance(outcome, Fault):
         return Ending(job.id, job.fence, lambda current, now: lifecycle.fail(current, outcome, now, work.details))
-    times: dict[str, Any] = {"load_s": work.load_s, "run_s": work.run_s}
+    how: dict[str, Any] = {"load_s": work.load_s, "run_s": work.run_s, "context": work.contexts.get(job.id)}
     stored = [output.key for output in outcome]
-    return Ending(job.id, job.fence, lambda current, now: lifecycle.succeed(current, outcome, now, **times), stored)
+    return Ending(job.id, job.fence, lambda current, now: lifecycle.succeed(current, outcome, now, **how), stored)
 
 
 def _patiently(conclude_once: Callable[[], Turnover]) -> Turnover:

@@ -2,8 +2,9 @@
 sizes, and in smaller ones when the memory does not suffice after all."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import Any, NamedTuple
 
 from jobs.errors import OutOfMemory
 from jobs.identity import seed_of
@@ -19,7 +20,14 @@ log = logging.getLogger(__name__)
 Kind = tuple[str, tuple[int, ...]]
 
 
-def generate(bench: Bench, entry: Entry, runner: Runner, jobs: Sequence[Job], lease: Lease) -> dict[str, Result]:
+class Made(NamedTuple):
+    """A job's result, and in what circumstances it was made."""
+
+    result: Result
+    context: Mapping[str, Any]
+
+
+def generate(bench: Bench, entry: Entry, runner: Runner, jobs: Sequence[Job], lease: Lease) -> dict[str, Made]:
     """Results by job. When the device's memory does not suffice, other models make room, and then the batch is
     divided, until each job has had its try alone. What was learnt bounds the batches after it."""
     kind = kind_of(entry, jobs[0])
@@ -27,17 +35,18 @@ def generate(bench: Bench, entry: Entry, runner: Runner, jobs: Sequence[Job], le
     if len(parts) > 1:
         return {k: v for part in parts for k, v in generate(bench, entry, runner, part, lease).items()}
     outputs = sum(job.units for job in jobs)
-    rows = _rows(entry, outputs, bench.capacities.most(kind))
+    rows = _rows(entry, jobs[0], outputs, bench.capacities.most(kind))
     try:
         with Steps(bench.bus, bench.previews, jobs, lease) as steps:
             results = runner.generate([request_of(entry, job) for job in jobs], steps, rows)
         bench.capacities.note_worked(kind, rows)
-        return {job.id: result for job, result in zip(jobs, results, strict=True)}
+        context = bench.models.context(entry, rows)
+        return {job.id: Made(result, context) for job, result in zip(jobs, results, strict=True)}
     except OutOfMemory as fault:
         if not bench.models.keep_only(entry):
             bench.capacities.note_failed(kind, rows)
             if len(jobs) == 1 and rows == outputs:
-                return {jobs[0].id: fault}
+                return {jobs[0].id: Made(fault, {})}
         log.warning("out of memory with %d output(s) of %s: trying with less", rows, entry.full_name)
     return generate(bench, entry, runner, jobs, lease)
 
@@ -50,7 +59,7 @@ def kind_of(entry: Entry, job: Job) -> Kind:
 def request_of(entry: Entry, job: Job) -> Request:
     resolved = entry.resolve(job.input)
     seed = resolved.get("seed")
-    return Request(resolved, seed_of(job.id) if seed is None else int(seed), job.attempt)
+    return Request(resolved, seed_of(job.lineage.original or job.id) if seed is None else int(seed), job.attempt)
 
 
 def _parts(jobs: Sequence[Job], most: int | None) -> Iterator[Sequence[Job]]:
@@ -63,7 +72,7 @@ def _parts(jobs: Sequence[Job], most: int | None) -> Iterator[Sequence[Job]]:
         first += max(1, taken)
 
 
-def _rows(entry: Entry, outputs: int, most: int | None) -> int:
-    """Filled up, unless the memory is known not to suffice for that."""
-    rows = entry.batch.padded(outputs)
+def _rows(entry: Entry, lead: Job, outputs: int, most: int | None) -> int:
+    """Filled up, to as many as a replay wants, unless the memory is known not to suffice for that."""
+    rows = max(outputs, lead.lineage.rows or entry.batch.padded(outputs))
     return rows if most is None or rows <= most else outputs
