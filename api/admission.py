@@ -32,18 +32,18 @@ class Admission:
         if self._task:
             self._task.cancel()
 
-    def check(self, model: str) -> None:
-        """Count one more in.
+    def check(self, *models: str) -> None:
+        """Count one more in for each of these, or none.
 
         Raises:
             Overloaded: as many jobs wait as may.
             CircuitOpen: the model cannot be loaded at present, and the policy is to say so.
         """
-        if self._queued >= self._settings.max_queued:
+        if self._queued + len(models) > self._settings.max_queued:
             raise Overloaded
-        if self._settings.circuit_policy == "refuse" and self.circuit(model).state == "open":
+        if self._settings.circuit_policy == "refuse" and any(self.circuit(one).state == "open" for one in models):
             raise CircuitOpen
-        self._queued += 1
+        self._queued += len(models)
 
     def circuit(self, model: str) -> Circuit:
         return self._not_closed.get(model, CLOSED)

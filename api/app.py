@@ -11,6 +11,7 @@ from api import (
     asyncapi,
     events,
     firing,
+    groups,
     health,
     jobs,
     mending,
@@ -39,6 +40,7 @@ _ROOMS = (
     jobs,
     mending,
     replays,
+    groups,
     events,
     previews,
     sockets,
@@ -70,6 +72,7 @@ def create_app(context: Context) -> FastAPI:
     problems.install(app)
     for module in _ROOMS:
         app.include_router(module.router)
+    app.include_router(groups.plain)
     app.router.routes.append(WebSocketRoute("/v1/ws", sockets.Sockets(context)))
     app.mount("/openai/v1", create_openai(context))
     app.mount("/replicate/v1", create_replicate(context))
@@ -103,3 +106,4 @@ async def _running(context: Context) -> AsyncIterator[None]:
         await context.previews.close()
         await context.intake.close()
         context.lookup.close()
+        context.group_lookup.close()

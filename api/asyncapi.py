@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import frames
 from api.documents import JobDocument
+from api.documents_groups import GroupDocument
 from forms.requests import JobRequest
 
 Document = dict[str, Any]
@@ -28,14 +29,15 @@ _HEARD: dict[str, type[BaseModel]] = {
 _SAID: dict[str, type[BaseModel]] = {
     "accepted": frames.Accepted,
     "job": frames.JobFrame,
+    "group": frames.GroupFrame,
     "error": frames.ErrorFrame,
     "pong": frames.Pong,
 }
 _ANSWERS = {
     "submit": ["accepted", "error"],
-    "subscribe": ["job", "error"],
+    "subscribe": ["job", "group", "error"],
     "unsubscribe": ["error"],
-    "cancel": ["job", "error"],
+    "cancel": ["job", "group", "error"],
     "ping": ["pong"],
 }
 
@@ -59,13 +61,27 @@ class JobCompleted(_WebhookBody):
     type: Literal["job.completed"]
 
 
-_CALLED: dict[str, type[BaseModel]] = {"started": JobStarted, "completed": JobCompleted}
+class GroupCompleted(BaseModel):
+    """The group has ended, in whichever way."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["group.completed"]
+    timestamp: str
+    data: GroupDocument
+
+
+_CALLED: dict[str, type[BaseModel]] = {
+    "job.started": JobStarted,
+    "job.completed": JobCompleted,
+    "group.completed": GroupCompleted,
+}
 
 _EVENT_FIELDS = {
     "type": "object",
     "required": ["event", "id"],
     "properties": {
-        "event": {"const": "job"},
+        "event": {"enum": ["job", "group"]},
         "id": {"type": "string", "pattern": "^[0-9]+$", "description": "`seq`; resume with it in Last-Event-ID"},
     },
 }
@@ -99,7 +115,12 @@ def asyncapi_document(version: str) -> Document:
         },
         "defaultContentType": "application/json",
         "servers": _servers(),
-        "channels": {"socket": _socket(), "events": _events(), "webhook": _webhook()},
+        "channels": {
+            "socket": _socket(),
+            "events": _events("job", JobDocument),
+            "groupEvents": _events("group", GroupDocument),
+            "webhook": _webhook(),
+        },
         "operations": {**_socket_operations(), **_http_operations()},
         "components": {"schemas": _schemas()},
     }
@@ -126,24 +147,24 @@ def _socket() -> Document:
     }
 
 
-def _events() -> Document:
+def _events(kind: str, model: type[BaseModel]) -> Document:
     return {
-        "address": "/v1/jobs/{id}/events",
+        "address": f"/v1/{kind}s/{{id}}/events",
         "description": "Server-sent events: the present state, then every change, until a final one. The message is "
         "an event's `data`, its headers are the event's other fields.",
         "servers": [{"$ref": "#/servers/http"}],
-        "parameters": {"id": {"description": "Of the job"}},
-        "messages": {"job": {**_message("job", JobDocument), "headers": _EVENT_FIELDS}},
+        "parameters": {"id": {"description": f"Of the {kind}"}},
+        "messages": {kind: {**_message(kind, model), "headers": _EVENT_FIELDS}},
     }
 
 
 def _webhook() -> Document:
     messages = {
-        name: {**_message(f"job.{name}", model), "headers": _SIGNATURE_HEADERS} for name, model in _CALLED.items()
+        _key(name): {**_message(name, model), "headers": _SIGNATURE_HEADERS} for name, model in _CALLED.items()
     }
     return {
         "address": None,
-        "description": "A POST to the URL in a job's `webhook`, repeated until the receiver accepts it.",
+        "description": "A POST to the URL in a job's or group's `webhook`, repeated until the receiver accepts it.",
         "servers": [{"$ref": "#/servers/receiver"}],
         "messages": messages,
     }
@@ -168,13 +189,14 @@ def _socket_operations() -> Document:
         }
         for name in _HEARD
     }
-    return {**heard, "tell": _sending("socket", ["job", "error"])}
+    return {**heard, "tell": _sending("socket", ["job", "group", "error"])}
 
 
 def _http_operations() -> Document:
     return {
         "stream": {**_sending("events", ["job"]), "bindings": {"http": {"method": "GET"}}},
-        "call": {**_sending("webhook", list(_CALLED)), "bindings": {"http": {"method": "POST"}}},
+        "streamGroup": {**_sending("groupEvents", ["group"]), "bindings": {"http": {"method": "GET"}}},
+        "call": {**_sending("webhook", [_key(name) for name in _CALLED]), "bindings": {"http": {"method": "POST"}}},
     }
 
 
@@ -184,6 +206,11 @@ def _sending(channel: str, messages: list[str]) -> Document:
         "channel": {"$ref": f"#/channels/{channel}"},
         "messages": _references(channel, messages),
     }
+
+
+def _key(event: str) -> str:
+    """`job.completed` is `completed`, as a job's webhook names it."""
+    return event.removeprefix("job.").replace(".", "_")
 
 
 def _references(channel: str, messages: list[str]) -> list[Document]:

@@ -17,6 +17,8 @@ from api.queues import Queues
 from api.tickets import Tickets
 from config.settings import Settings
 from forms.desk import Desk
+from jobs.groups import Group
+from jobs.values import Job
 from models.catalog import Catalog
 from storage.artifacts import ArtifactStore
 from storage.batches import Batches
@@ -25,6 +27,7 @@ from storage.deliveries import Deliveries
 from storage.engine import Database
 from storage.file_folder import FileFolder
 from storage.files import Files
+from storage.groups import GroupStore
 from storage.jobs import JobStore
 from storage.previews import PreviewReader
 from storage.schedules import Schedules
@@ -47,7 +50,9 @@ class Context:
     bus: Bus
     doorbell: Doorbell
     intake: Intake
-    lookup: Lookup
+    lookup: Lookup[Job]
+    groups: GroupStore
+    group_lookup: Lookup[Group]
     hearing: Hearing
     follower: Follower
     forecast: Forecast

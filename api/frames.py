@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from api.documents import JobDocument, ProblemDocument
+from api.documents_groups import GroupDocument
 from jobs.errors import FieldFault, InvalidInput
 
 IDS_MOST = 1_000  # in one frame
@@ -42,19 +43,19 @@ class _Choice(_ClientFrame):
 
 
 class Subscribe(_Choice):
-    """Hear the present state of these jobs, then every change; `all`: of every job of the tenant."""
+    """Hear the present state of these jobs and groups, then every change; `all`: of all that the tenant has."""
 
     type: Literal["subscribe"]
 
 
 class Unsubscribe(_Choice):
-    """Hear no more of these jobs."""
+    """Hear no more of these jobs and groups."""
 
     type: Literal["unsubscribe"]
 
 
 class Cancel(_ClientFrame):
-    """Cancel a job; its state follows as a `job` frame."""
+    """Cancel a job or a group; its state follows as a frame."""
 
     type: Literal["cancel"]
     id: Annotated[str, Field(max_length=64)]
@@ -90,8 +91,15 @@ class JobFrame(_ServerFrame):
     job: JobDocument
 
 
+class GroupFrame(_ServerFrame):
+    """The whole group as it stands now. Its `seq` never goes back."""
+
+    type: Literal["group"]
+    group: GroupDocument
+
+
 class ErrorFrame(_ServerFrame):
-    """What was asked was not done. `id` names the job, where it is about one."""
+    """What was asked was not done. `id` names the job or group, where it is about one."""
 
     type: Literal["error"]
     ref: Ref = None
@@ -106,7 +114,7 @@ class Pong(_ServerFrame):
     ref: Ref = None
 
 
-ServerFrame = Accepted | JobFrame | ErrorFrame | Pong
+ServerFrame = Accepted | JobFrame | GroupFrame | ErrorFrame | Pong
 
 
 def parse_frame(said: dict[str, Any]) -> ClientFrame:
@@ -122,8 +130,9 @@ def accepted(ref: Ref, job_text: str) -> str:
     return f'{{"type":"accepted",{_ref(ref)}"job":{job_text}}}'
 
 
-def job_frame(job_text: str) -> str:
-    return f'{{"type":"job","job":{job_text}}}'
+def state_frame(kind: str, text: str) -> str:
+    """Of a job or a group."""
+    return f'{{"type":"{kind}","{kind}":{text}}}'
 
 
 def error(problem: dict[str, Any], ref: Ref = None, job_id: str | None = None) -> str:

@@ -4,7 +4,7 @@ view is kept, so a slow reader is told less often, never late truths and never a
 import asyncio
 from collections import deque
 
-from api.views import Rank, View
+from api.views import AnyView, Rank
 
 _ANSWERS_MOST = 2_000
 _TOLD_MOST = 20_000
@@ -22,7 +22,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.ready = asyncio.Event()
         self._answers: deque[str] = deque()
-        self._views: dict[str, View] = {}
+        self._views: dict[str, AnyView] = {}
         self._told: dict[str, Rank] = {}
         self._held: set[str] = set()
 
@@ -33,13 +33,13 @@ class Mailbox:
         self._answers.append(text)
         self.ready.set()
 
-    def offer(self, view: View) -> None:
-        """A view of a job; dropped when a later one was told or waits to be told."""
-        job_id, rank = view.job.id, view.rank
-        waiting = self._views.get(job_id)
-        if (waiting and waiting.rank >= rank) or (job_id in self._told and self._told[job_id] >= rank):
+    def offer(self, view: AnyView) -> None:
+        """A view of a job or a group; dropped when a later one was told or waits to be told."""
+        subject, rank = view.subject.id, view.rank
+        waiting = self._views.get(subject)
+        if (waiting and waiting.rank >= rank) or (subject in self._told and self._told[subject] >= rank):
             return
-        self._views[job_id] = view
+        self._views[subject] = view
         self.ready.set()
 
     def hold(self, job_id: str) -> None:
@@ -51,11 +51,12 @@ class Mailbox:
         if job_id in self._views:
             self.ready.set()
 
-    def told(self, view: View) -> None:
+    def told(self, view: AnyView) -> None:
         """The client was shown this view in an answer."""
-        self._told[view.job.id] = max(view.rank, self._told.get(view.job.id, view.rank))
+        subject = view.subject.id
+        self._told[subject] = max(view.rank, self._told.get(subject, view.rank))
 
-    def take(self) -> str | View | None:
+    def take(self) -> str | AnyView | None:
         """What to tell next, an answer's text or a view; None when there is nothing, and `ready` is cleared."""
         if self._answers:
             return self._answers.popleft()
@@ -67,8 +68,8 @@ class Mailbox:
         self.ready.clear()
         return None
 
-    def _remember(self, view: View) -> None:
-        self._told.pop(view.job.id, None)
-        self._told[view.job.id] = view.rank
+    def _remember(self, view: AnyView) -> None:
+        self._told.pop(view.subject.id, None)
+        self._told[view.subject.id] = view.rank
         if len(self._told) > _TOLD_MOST:
             del self._told[next(iter(self._told))]

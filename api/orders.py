@@ -26,16 +26,14 @@ def check_order(
         InvalidInput: naming each wrong field.
         Overloaded, CircuitOpen: not now.
     """
-    submission = submission_of(
+    submission = check_body(
+        context,
         body,
-        context.catalog,
         tenant=tenant,
-        max_attempts=context.settings.max_attempts,
         idempotency_key=check_idempotency_key(idempotency_key),
         resend_count=resend_count,
         path=path,
-        callable_networks=context.settings.webhook_networks,
-        fresh=fresh or not context.settings.result_cache,
+        fresh=fresh,
     )
     context.admission.check(f"{submission.model}@{submission.model_version}")
     return submission
@@ -47,6 +45,19 @@ def wants_fresh(cache_control: str | None) -> bool:
         return False
     words = {word.strip().lower() for word in cache_control.split(",")}
     return not words.isdisjoint({"no-cache", "no-store"})
+
+
+def check_body(context: Context, body: dict[str, Any], *, fresh: bool = False, **given: Any) -> Submission:
+    """The submission that a body makes, whether or not another may be accepted. Raises: InvalidInput."""
+    settings = context.settings
+    return submission_of(
+        body,
+        context.catalog,
+        max_attempts=settings.max_attempts,
+        callable_networks=settings.webhook_networks,
+        fresh=fresh or not settings.result_cache,
+        **{"idempotency_key": None, **given},
+    )
 
 
 async def submit(context: Context, submission: Submission) -> tuple[Job, bool]:

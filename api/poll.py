@@ -1,5 +1,6 @@
 """GET /v1/jobs/{id}, the other hot path: what has not changed is not written out again."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -9,6 +10,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from api.context import TENANT, context_of
 from api.documents import JobDocument, ProblemDocument
+from api.follower import Follower
+from api.lookup import Found, Lookup
 from api.orders import known_id
 from api.plain import PlainRoute
 from api.waiting import POLL_AFTER_S, WAIT_MOST_S, wait_beyond
@@ -25,16 +28,17 @@ class Patience(BaseModel):
 _AT_ONCE = Patience()
 
 
-def _parameters() -> list[dict[str, Any]]:
+def poll_parameters(path_name: str, title: str) -> list[dict[str, Any]]:
     query = Patience.model_json_schema()["properties"]
     either = {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "If-None-Match"}
     return [
-        {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string", "title": "Job Id"}},
+        {"name": path_name, "in": "path", "required": True, "schema": {"type": "string", "title": title}},
         *({"name": name, "in": "query", "required": False, "schema": schema} for name, schema in query.items()),
         {"name": "if-none-match", "in": "header", "required": False, "schema": either},
     ]
 
 
+_EXTRA: dict[str, Any] = {"parameters": poll_parameters("job_id", "Job Id")}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     304: {"description": "The job is as the ETag in If-None-Match says"},
     **{status: {"model": ProblemDocument} for status in (404, 422, 503)},
@@ -43,24 +47,37 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=_PROBLEMS, route_class=PlainRoute)
 
 
-@router.get("/{job_id}", response_model=JobDocument, openapi_extra={"parameters": _parameters()})
+@router.get("/{job_id}", response_model=JobDocument, openapi_extra=_EXTRA)
 async def get_job(request: Request) -> Response:
     """The job as it stands. With `wait`, answered once its `seq` is beyond `after` (without `after`: once it
     is finished), or after that many seconds."""
     context = context_of(request)
+    job_id = known_id(request.path_params["job_id"])
+    return await answer_poll(request, context.follower, context.lookup, job_id, context.forecast.look)
+
+
+async def answer_poll(
+    request: Request,
+    follower: Follower,
+    lookup: Lookup[Found],
+    asked: str,
+    forecast: Callable[[Found], Awaitable[None]] | None = None,
+) -> Response:
+    """A job, or a group, as the request wants it: at once or later, whole or only if it has changed."""
     patience = _patience(request) if request.scope["query_string"] else _AT_ONCE
-    job = await context.lookup.get(known_id(request.path_params["job_id"]), TENANT)
+    subject = await lookup.get(asked, TENANT)
     if patience.wait:
-        job = await wait_beyond(context.follower, context.lookup, job, patience.after, patience.wait)
+        subject = await wait_beyond(follower, lookup, subject, patience.after, patience.wait)
     headers = {"Cache-Control": "no-cache"}
-    if not job.final:
+    if not subject.final:
         headers["Retry-After"] = str(POLL_AFTER_S)
-    view = context.follower.view(job)
+    view = follower.show(subject)
     if _matches(request.headers.get("if-none-match"), view.etag):
         headers["ETag"] = view.etag
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    await context.forecast.look(job)
-    view = context.follower.view(job)
+    if forecast:
+        await forecast(subject)
+        view = follower.show(subject)
     headers["ETag"] = view.etag
     return Response(view.text, headers=headers, media_type="application/json")
 

@@ -16,6 +16,7 @@ from jobs.errors import (
     DeliveryNotFound,
     FieldFault,
     FileMissing,
+    GroupNotFound,
     InvalidInput,
     JobNotFound,
     ModelNotFound,
@@ -70,6 +71,7 @@ class NotFinished(SafelightError):
 
 _STATUS: dict[type, HTTPStatus] = {
     JobNotFound: HTTPStatus.NOT_FOUND,
+    GroupNotFound: HTTPStatus.NOT_FOUND,
     DeliveryNotFound: HTTPStatus.NOT_FOUND,
     ModelNotFound: HTTPStatus.NOT_FOUND,
     FileMissing: HTTPStatus.NOT_FOUND,

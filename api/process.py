@@ -26,7 +26,8 @@ from api.wire import HttpWire, WebSocketWire
 from config.failpoints import arm
 from config.settings import Settings
 from forms.desk import open_desk
-from models.catalog import read_catalog
+from jobs.errors import GroupNotFound
+from models.catalog import Catalog, read_catalog
 from storage.artifacts import ArtifactStore
 from storage.batches import Batches
 from storage.bus import Bus, Errands
@@ -34,6 +35,7 @@ from storage.deliveries import Deliveries
 from storage.engine import Database
 from storage.file_folder import FileFolder
 from storage.files import Files
+from storage.groups import GroupStore
 from storage.jobs import JobStore
 from storage.previews import PreviewReader
 from storage.schedules import Schedules
@@ -114,12 +116,17 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def open_context(settings: Settings, errands: Errands) -> Context:
-    database = Database(settings.database)
-    store = JobStore(database)
+def _open_catalog(settings: Settings) -> Catalog:
     catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
     for broken in catalog.broken:
         log.warning("catalog: %s is left out: %s", broken.file, broken.reason)
+    return catalog
+
+
+def open_context(settings: Settings, errands: Errands) -> Context:
+    database = Database(settings.database)
+    store, groups = JobStore(database), GroupStore(database)
+    catalog = _open_catalog(settings)
     bus = Bus(settings.broker_url, errands)
     doorbell = Doorbell(build_celery(settings, catalog.queues()), errands)
     hearing = Hearing(settings.broker_url)
@@ -137,6 +144,8 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         doorbell=doorbell,
         intake=Intake(store, doorbell, bus),
         lookup=Lookup(store),
+        groups=groups,
+        group_lookup=Lookup(groups, GroupNotFound),
         hearing=hearing,
         follower=follower,
         forecast=Forecast(database, catalog, hearing, follower),

@@ -11,17 +11,17 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from api import frames, orders
+from api import frames, group_orders, orders
 from api.context import TENANT, Context, Ctx
 from api.documents import TicketDocument
 from api.mailbox import Mailbox, MailboxFull
 from api.origins import refusal
 from api.problems import TooMany, problem_of
-from api.views import View
+from api.views import AnyView, Subject
 from api.wire import ABORT
 from forms.strict_json import parse_object
 from jobs.document import timestamp
-from jobs.errors import InvalidInput, JobNotFound, SafelightError
+from jobs.errors import GroupNotFound, InvalidInput, JobNotFound, SafelightError
 from jobs.identity import parse_job_id
 
 log = logging.getLogger(__name__)
@@ -80,14 +80,14 @@ class Session:
         self._followed: set[str] = set()
         self._orders: set[asyncio.Task[None]] = set()
 
-    def offer(self, view: View) -> None:
+    def offer(self, view: AnyView) -> None:
         self._mailbox.offer(view)
 
-    def gone(self, job_id: str) -> None:
-        self._followed.discard(job_id)
-        self._context.follower.unfollow([job_id], self)
+    def gone(self, subject: str) -> None:
+        self._followed.discard(subject)
+        self._context.follower.unfollow([subject], self)
         with suppress(MailboxFull):
-            self._fail(JobNotFound(f"The job {job_id} was deleted."), None, job_id)
+            self._fail(JobNotFound(f"{subject} was deleted."), None, subject)
 
     def leave(self) -> None:
         """The server closes its sockets by itself, with 1012."""
@@ -131,8 +131,7 @@ class Session:
             case frames.Unsubscribe():
                 self._unsubscribe(frame)
             case frames.Cancel():
-                job = await orders.cancel(self._context, frame.id, self.tenant)
-                self.offer(self._context.follower.view(job))
+                self.offer(await self._cancel(frame.id))
             case frames.Ping():
                 self._mailbox.answer(frames.pong(frame.ref))
 
@@ -176,9 +175,8 @@ class Session:
     async def _subscribe(self, frame: frames.Subscribe) -> None:
         if frame.all:
             self._context.follower.follow_all(self)
-            jobs = await asyncio.to_thread(self._context.store.unfinished, self.tenant, _UNFINISHED_MOST)
-            for job in reversed(jobs):
-                self.offer(self._context.follower.view(job))
+            for subject in await asyncio.to_thread(self._unfinished):
+                self.offer(self._context.follower.show(subject))
             return
         assert frame.ids is not None
         known = [job_id for job_id in map(parse_job_id, frame.ids) if job_id]
@@ -186,7 +184,7 @@ class Session:
         found = await self._present(known)
         for asked in frame.ids:
             if parse_job_id(asked) not in found:
-                self._fail(JobNotFound(f"There is no job {asked!r}."), frame.ref, asked)
+                self._fail(JobNotFound(f"There is no job and no group {asked!r}."), frame.ref, asked)
         self._unfollow(set(known) - found)
 
     def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
@@ -195,13 +193,32 @@ class Session:
         else:
             self._unfollow({job_id for job_id in map(parse_job_id, frame.ids or ()) if job_id})
 
-    async def _present(self, job_ids: list[str]) -> set[str]:
-        """Offer the present state; says which of the jobs there are."""
-        jobs = await asyncio.to_thread(self._context.store.get_many, job_ids)
-        mine = [job for job in jobs if job.tenant == self.tenant]
-        for job in mine:
-            self.offer(self._context.follower.view(job))
-        return {job.id for job in mine}
+    async def _cancel(self, text: str) -> AnyView:
+        try:
+            return self._context.follower.view(await orders.cancel(self._context, text, self.tenant))
+        except JobNotFound as missing:
+            try:
+                return self._context.follower.group_view(await group_orders.cancel(self._context, text, self.tenant))
+            except GroupNotFound:
+                raise missing from None
+
+    def _unfinished(self) -> list[Subject]:
+        """The oldest first."""
+        jobs = self._context.store.unfinished(self.tenant, _UNFINISHED_MOST)
+        groups = self._context.groups.unfinished(self.tenant, _UNFINISHED_MOST)
+        return [*reversed(groups), *reversed(jobs)]
+
+    async def _present(self, ids: list[str]) -> set[str]:
+        """Offer the present state; says which of these there are."""
+        mine = [one for one in await asyncio.to_thread(self._read, ids) if one.tenant == self.tenant]
+        for subject in mine:
+            self.offer(self._context.follower.show(subject))
+        return {subject.id for subject in mine}
+
+    def _read(self, ids: list[str]) -> list[Subject]:
+        jobs = self._context.store.get_many(ids)
+        others = list(set(ids) - {job.id for job in jobs})
+        return [*jobs, *(self._context.groups.get_many(others) if others else ())]
 
     def _follow(self, job_ids: list[str]) -> None:
         """Raises: TooMany."""
@@ -222,7 +239,7 @@ class Session:
         while True:
             await self._mailbox.ready.wait()
             while (next_one := self._mailbox.take()) is not None:
-                text = next_one if isinstance(next_one, str) else frames.job_frame(next_one.text)
+                text = next_one if isinstance(next_one, str) else frames.state_frame(next_one.kind, next_one.text)
                 try:
                     async with asyncio.timeout(_PATIENCE_S):
                         await self._send({"type": "websocket.send", "text": text})

@@ -1,39 +1,43 @@
-"""Waiting for one job, without a thread or a database connection: what long polls, `Prefer: wait` and event
+"""Waiting for one job or group, without a thread or a database connection: what long polls, `Prefer: wait` and event
 streams are made of."""
 
 import asyncio
 import re
 import time
 from contextlib import suppress
+from typing import Any, Generic, cast
+
+from typing_extensions import TypeVar
 
 from api.follower import Follower
-from api.lookup import Lookup
-from api.views import View
+from api.lookup import Found, Lookup
+from api.views import AnyView, GroupView, View
 from jobs.errors import JobNotFound
-from jobs.values import Job
 
 WAIT_MOST_S = 60
 POLL_AFTER_S = 1  # what pollers are told
 
 _PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait(?:=(\d{1,9}))?(?=$|[,;\s])")
 
+Seen = TypeVar("Seen", View, GroupView, default=View)
 
-class Watcher:
-    """A subscriber to one job that keeps only the latest view."""
+
+class Watcher(Generic[Seen]):
+    """A subscriber to one job, or one group, that keeps only the latest view."""
 
     def __init__(self, tenant: str, *, looks: bool = False) -> None:
         self.tenant = tenant
         self.looks = looks
-        self.view: View | None = None
+        self.view: Seen | None = None
         self._gone = False
         self._news = asyncio.Event()
 
-    def offer(self, view: View) -> None:
+    def offer(self, view: AnyView) -> None:
         if self.view is None or view.rank > self.view.rank:
-            self.view = view
+            self.view = cast(Seen, view)  # it follows one subject, of one kind
             self._news.set()
 
-    def gone(self, job_id: str) -> None:
+    def gone(self, subject: str) -> None:
         self._gone = True
         self._news.set()
 
@@ -44,35 +48,37 @@ class Watcher:
         """Wait for another view; False when none came within the seconds.
 
         Raises:
-            JobNotFound: the job was deleted.
+            JobNotFound: it was deleted.
         """
         with suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), seconds)
         came = self._news.is_set()
         self._news.clear()
         if self._gone:
-            raise JobNotFound("The job was deleted.")
+            raise JobNotFound("It was deleted meanwhile.")
         return came
 
 
-async def wait_beyond(follower: Follower, lookup: Lookup, job: Job, seq: int | None, seconds: float) -> Job:
-    """The job once its `seq` is beyond the given one (None: once it is final), or as it stands when the
-    seconds are over.
+async def wait_beyond(
+    follower: Follower, lookup: Lookup[Found], subject: Found, seq: int | None, seconds: float
+) -> Found:
+    """The job, or the group, once its `seq` is beyond the given one (None: once it is final), or as it stands when
+    the seconds are over.
 
     Raises:
         JobNotFound: it was deleted meanwhile.
     """
     give_up_at = time.monotonic() + seconds
-    watcher = Watcher(job.tenant)
-    with follower.following(job.id, watcher):
-        current = await lookup.get(job.id)
+    watcher: Watcher[Any] = Watcher(subject.tenant)
+    with follower.following(subject.id, watcher):
+        current = await lookup.get(subject.id)
         while not (current.final if seq is None else current.seq > seq):
             left = give_up_at - time.monotonic()
             if left <= 0 or follower.draining:
-                return await lookup.get(job.id)
+                return await lookup.get(subject.id)
             await watcher.news(left)
-            if watcher.view and watcher.view.job.seq > current.seq:
-                current = watcher.view.job
+            if watcher.view and watcher.view.subject.seq > current.seq:
+                current = watcher.view.subject
     return current
 
 

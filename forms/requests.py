@@ -36,25 +36,15 @@ class WebhookRequest(BaseModel):
         return url
 
 
-class JobRequest(BaseModel):
-    """The body of POST /v1/jobs."""
+class Envelope(BaseModel):
+    """What may be said of a job and of a group alike."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    model: Annotated[str, Field(min_length=1, max_length=128, description="Name, alias or name@version")]
-    input: Annotated[dict[str, Any], Field(description="Checked against the model's own JSON Schema")]
-    priority: Literal["interactive", "batch"] = "interactive"
     deadline: Annotated[str | None, Field(description="RFC 3339 with a time zone; not started by then: expired")] = (
         None
     )
     metadata: Annotated[dict[str, Any], Field(description="Up to 16 KiB, returned as given")] = {}
-    webhook: WebhookRequest | None = None
-    depends_on: Annotated[
-        list[str], Field(max_length=_NEEDS_MOST, description="Starts when these have succeeded")
-    ] = []
-    on_dependency_failure: Annotated[
-        Literal["fail", "skip", "run"], Field(description="What becomes of it when one of those does not succeed")
-    ] = "fail"
 
     @field_validator("deadline")
     @classmethod
@@ -63,6 +53,28 @@ class JobRequest(BaseModel):
             parse_moment(text)
         return text
 
+    @field_validator("metadata")
+    @classmethod
+    def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(metadata, ensure_ascii=False).encode()) > _METADATA_BYTES:
+            raise ValueError("metadata may have 16 KiB")
+        return metadata
+
+
+class JobRequest(Envelope):
+    """The body of POST /v1/jobs."""
+
+    model: Annotated[str, Field(min_length=1, max_length=128, description="Name, alias or name@version")]
+    input: Annotated[dict[str, Any], Field(description="Checked against the model's own JSON Schema")]
+    priority: Literal["interactive", "batch"] = "interactive"
+    webhook: WebhookRequest | None = None
+    depends_on: Annotated[
+        list[str], Field(max_length=_NEEDS_MOST, description="Starts when these have succeeded")
+    ] = []
+    on_dependency_failure: Annotated[
+        Literal["fail", "skip", "run"], Field(description="What becomes of it when one of those does not succeed")
+    ] = "fail"
+
     @field_validator("depends_on")
     @classmethod
     def _ids(cls, texts: list[str]) -> list[str]:
@@ -70,13 +82,6 @@ class JobRequest(BaseModel):
         if None in ids:
             raise ValueError(f"{texts[ids.index(None)][:64]!r} is no id of a job")
         return list(dict.fromkeys(filter(None, ids)))
-
-    @field_validator("metadata")
-    @classmethod
-    def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
-        if len(json.dumps(metadata, ensure_ascii=False).encode()) > _METADATA_BYTES:
-            raise ValueError("metadata may have 16 KiB")
-        return metadata
 
 
 def parse_moment(text: str) -> datetime:

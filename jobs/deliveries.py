@@ -11,10 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jobs.document import Document, job_document, timestamp
+from jobs.group_document import group_document
+from jobs.groups import Group
 from jobs.prediction import prediction_document
 from jobs.values import Event, Job, Status
 
 _ERROR_CHARACTERS = 500
+_OF_A_GROUP = '{"type":"group.'
 
 
 class DeliveryStatus(StrEnum):
@@ -31,7 +34,7 @@ class Delivery:
 
     id: str  # the webhook-id, the same at every try; never changes
     tenant: str  # never changes
-    job_id: str  # never changes
+    job_id: str  # of the job, or of the group, that it tells of; never changes
     event: Event  # never changes
     url: str  # never changes
     host: str  # of the URL; never changes
@@ -46,6 +49,11 @@ class Delivery:
     last_error: str | None  # why the last try failed; None after a success
     created_at: datetime
     finished_at: datetime | None  # set when it is delivered or dead
+
+    @property
+    def subject(self) -> str:
+        """Where what it tells of can be looked at."""
+        return f"/v1/{'groups' if self.body.startswith(_OF_A_GROUP) else 'jobs'}/{self.job_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +81,30 @@ def announce(job: Job, event: Event, delivery_id: str) -> Delivery:
     assert job.webhook is not None
     moment = job.finished_at if event is Event.COMPLETED else job.started_at
     assert moment is not None
+    payload = _payload(job, event, moment, delivery_id)
+    return _due_at_once(delivery_id, job.tenant, job.id, event, job.webhook.url, payload, moment)
+
+
+def announce_group(group: Group, delivery_id: str) -> Delivery:
+    """The delivery that tells a group's webhook of its end, due at once."""
+    assert group.webhook is not None
+    assert group.finished_at is not None
+    moment = group.finished_at
+    payload = {"type": "group.completed", "timestamp": timestamp(moment), "data": group_document(group)}
+    return _due_at_once(delivery_id, group.tenant, group.id, Event.COMPLETED, group.webhook, payload, moment)
+
+
+def _due_at_once(
+    delivery_id: str, tenant: str, subject: str, event: Event, url: str, payload: Document, moment: datetime
+) -> Delivery:
     return Delivery(
         id=delivery_id,
-        tenant=job.tenant,
-        job_id=job.id,
+        tenant=tenant,
+        job_id=subject,
         event=event,
-        url=job.webhook.url,
-        host=urlsplit(job.webhook.url).hostname or "",
-        body=json.dumps(_payload(job, event, moment, delivery_id), separators=(",", ":"), ensure_ascii=False),
+        url=url,
+        host=urlsplit(url).hostname or "",
+        body=json.dumps(payload, separators=(",", ":"), ensure_ascii=False),
         status=DeliveryStatus.PENDING,
         tries=0,
         fence=0,
@@ -131,7 +155,7 @@ def delivery_document(delivery: Delivery) -> Document:
         "last_error": delivery.last_error,
         "created_at": timestamp(delivery.created_at),
         "finished_at": timestamp(delivery.finished_at),
-        "urls": {"self": path, "redeliver": f"{path}/redeliver", "job": f"/v1/jobs/{delivery.job_id}"},
+        "urls": {"self": path, "redeliver": f"{path}/redeliver", "job": delivery.subject},
     }
 
 

@@ -12,6 +12,10 @@ class JobNotFound(SafelightError):
     """No such job."""
 
 
+class GroupNotFound(SafelightError):
+    """No such group."""
+
+
 class Conflict(SafelightError):
     """The job is in a state that does not allow this."""
 

@@ -55,6 +55,7 @@ class Lineage:
 
     group: str | None = None  # the group it is a member of
     member: str | None = None  # its name there
+    first: int | None = None  # of that group so many may succeed, the first ones
     made_by: str | None = None  # what submitted it in a client's stead: "rule:ID", "schedule:ID", "batch:ID"
     depth: int = 0  # how many rules stand between a client's wish and this job
     if_need_fails: IfNeedFails = IfNeedFails.FAIL
@@ -67,6 +68,11 @@ class Lineage:
     def original(self) -> str | None:
         """The job whose work is done again, whatever for; what it drew at random counts for this one too."""
         return self.replay_of or self.shadow_of
+
+    @property
+    def race(self) -> str | None:
+        """The group of which only the first few may succeed."""
+        return self.group if self.first else None
 
 
 PLAIN = Lineage()

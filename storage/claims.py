@@ -30,6 +30,7 @@ from storage.due import CLAIM_ORDER, DUE
 from storage.engine import Database
 from storage.feed import append, entry_of
 from storage.queues import waiting_queues
+from storage.races import enter_races, outrun
 from storage.rows import JOB_COLUMNS, job_of
 from storage.statuses import NOT_STARTED, RUNNING
 from storage.tables import JOBS
@@ -54,6 +55,7 @@ class Ending:
     fence: int
     change: Callable[[Job, datetime], Change]
     stored: Sequence[str] = ()  # keys of the bytes that it would publish
+    race: str | None = None  # the group of which only the first few may succeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class Claims:
         """
         with self.database.writing() as connection:
             now = self.database.now(connection)
+            enter_races(connection, [ending.race for ending in endings if ending.race])
             rows = connection.execute(_LOCK, {"ids": [ending.job_id for ending in endings]})
             current = {job.id: job for job in map(job_of, rows)}
             concluded = _conclude(connection, endings, current, now)
@@ -264,7 +267,7 @@ def _conclude(
 ) -> list[Job | None]:
     held = {ending.job_id: ending for ending in endings if _is_held(ending, current.get(ending.job_id))}
     wanted = {job_id: ending.change(current[job_id], now) for job_id, ending in held.items()}
-    changed = change_each(connection, wanted)
+    changed = change_each(connection, outrun(connection, current, wanted, now))
     return [changed.get(ending.job_id) if held.get(ending.job_id) is ending else None for ending in endings]
 
 

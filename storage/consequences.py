@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from jobs.errors import StoreUnavailable
+from jobs.groups import Group
 from jobs.values import Job
 from storage.engine import Database
 from storage.outbox import Consequence
@@ -16,8 +17,9 @@ from storage.tables import CONSEQUENCES
 
 log = logging.getLogger(__name__)
 
-Follow = Callable[[Connection, Sequence[Consequence], datetime], list[Job]]
-"""What follows from consequences in one respect: changes rows, and returns the jobs that it changed or made."""
+Changed = Job | Group
+Follow = Callable[[Connection, Sequence[Consequence], datetime], Sequence[Changed]]
+"""What follows from consequences in one respect: changes rows, and returns what it changed or made."""
 
 _AT_ONCE = 100
 
@@ -39,12 +41,12 @@ class Consequences:
         with self._database.reading() as connection:
             return list(connection.execute(query).scalars())
 
-    def work_off(self) -> tuple[int, list[Job]]:
+    def work_off(self) -> tuple[int, list[Changed]]:
         """Some of them, the oldest first. One that cannot be done is set aside with its fault, so that it does not
         keep the others waiting.
 
         Returns:
-            How many, and the jobs that changed or were made.
+            How many, and what changed or was made.
         """
         try:
             return self._work_off(_AT_ONCE)
@@ -54,18 +56,18 @@ class Consequences:
             log.exception("consequences stumbled: the oldest alone")
             return self._alone()
 
-    def _work_off(self, limit: int) -> tuple[int, list[Job]]:
+    def _work_off(self, limit: int) -> tuple[int, list[Changed]]:
         with self._database.writing() as connection:
             happened = _take(connection, limit)
             if not happened:
                 return 0, []
             now = self._database.now(connection)
-            changed = [job for follow in self._follow for job in follow(connection, happened, now)]
+            changed = [one for follow in self._follow for one in follow(connection, happened, now)]
             done = CONSEQUENCES.c.id.in_([one.id for one in happened])
             connection.execute(delete(CONSEQUENCES).where(done))
         return len(happened), changed
 
-    def _alone(self) -> tuple[int, list[Job]]:
+    def _alone(self) -> tuple[int, list[Changed]]:
         try:
             return self._work_off(1)
         except StoreUnavailable:

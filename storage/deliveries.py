@@ -8,8 +8,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
-from jobs.deliveries import Answer, Delivery, DeliveryStatus, announce, deliver_again, event_of, settle
+from jobs.deliveries import (
+    Answer,
+    Delivery,
+    DeliveryStatus,
+    announce,
+    announce_group,
+    deliver_again,
+    event_of,
+    settle,
+)
 from jobs.errors import DeliveryNotFound
+from jobs.groups import Group
 from jobs.identity import first_id_since, new_id
 from jobs.values import Event, Job
 from storage.engine import Database
@@ -25,6 +35,12 @@ def record_events(connection: Connection, changed: Sequence[Job]) -> None:
     rows = [_row(announce(job, event, new_id())) for job in told if (event := event_of(job))]
     if rows:
         connection.execute(insert(DELIVERIES), rows)
+
+
+def record_group(connection: Connection, group: Group) -> None:
+    """The same of a group that has just ended."""
+    if group.webhook:
+        connection.execute(insert(DELIVERIES), _row(announce_group(group, new_id())))
 
 
 def forget_deliveries(connection: Connection, job_id: str) -> None:

@@ -16,6 +16,7 @@ from storage.deliveries import forget_deliveries
 from storage.engine import Database
 from storage.feed import append, entry_of
 from storage.needs import await_needs
+from storage.outbox import record_deleted
 from storage.rows import JOB_COLUMNS, attempt_of, job_of
 from storage.statuses import QUEUED, WAITING
 from storage.submissions import Submitted, insert_submissions
@@ -134,6 +135,7 @@ class JobStore:
                 raise Conflict(f"A job that is {job.status} cannot be deleted: cancel it first.")
             connection.execute(delete(JOBS).where(JOBS.c.id == job_id))
             append(connection, [entry_of(job, "delete")])
+            record_deleted(connection, [job])
             if job.webhook:
                 forget_deliveries(connection, job_id)
 

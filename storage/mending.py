@@ -15,6 +15,7 @@ from storage.deliveries import forget_deliveries
 from storage.engine import Database
 from storage.feed import append, entry_of
 from storage.needs import await_needs
+from storage.outbox import record_deleted
 from storage.rows import JOB_COLUMNS, job_of
 from storage.tables import JOBS
 
@@ -101,6 +102,7 @@ class Mending:
         gone = [job_of(row) for row in connection.execute(doomed.returning(*JOB_COLUMNS))]
         if gone:
             append(connection, [entry_of(job, "delete") for job in gone])
+            record_deleted(connection, gone)
         for job in gone:
             if job.webhook:
                 forget_deliveries(connection, job.id)

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, insert, update
 from jobs.values import Job
 from storage.tables import CONSEQUENCES, JOBS
 
+DELETED = "deleted"  # stands for the status of what is there no more
+
 
 class Consequence(NamedTuple):
     """Something happened to `subject`, a job or an upload: it has had this status since."""
@@ -21,6 +23,12 @@ class Consequence(NamedTuple):
 def record_consequences(connection: Connection, changed: Sequence[Job]) -> None:
     """Of these jobs, whose status has just changed. Costs nothing for those whose changes matter to nobody else."""
     write_down(connection, {job.id: job.status.value for job in changed if job.consequential})
+
+
+def record_deleted(connection: Connection, deleted: Sequence[Job]) -> None:
+    """Of these jobs, whose rows are just deleted. How they ended is said already, and is what those go by who needed
+    them."""
+    write_down(connection, {job.id: DELETED for job in deleted if job.consequential})
 
 
 def write_down(connection: Connection, happened: Mapping[str, str]) -> None:

@@ -67,6 +67,15 @@ def insert_submissions(connection: Connection, wanted: Sequence[Submission], now
     return answers
 
 
+def earlier(connection: Connection, wanted: Submission) -> Submitted | None:
+    """What its key made before; None when it made nothing yet."""
+    known = _jobs_by_key(connection, [wanted]).get(_key(wanted))
+    if known is None:
+        return None
+    body_hash, job = known
+    return Submitted(job, replayed=True) if body_hash == wanted.body_hash else Submitted(None)
+
+
 def _insert(
     connection: Connection, fresh: Sequence[tuple[Submission, Job]], makers: Mapping[Key, Job], now: datetime
 ) -> None:

@@ -11,7 +11,10 @@ from sqlalchemy import event
 
 from storage.engine import Database
 
-_GROWING = "jobs|idempotency_keys|attempts|artifacts|changes|deliveries|results|seen_files|files|batches|batch_lines"
+_GROWING = (
+    "jobs|idempotency_keys|attempts|artifacts|changes|deliveries|results|seen_files|files|batches|batch_lines|groups|"
+    "members"
+)
 _ALIVE_ONLY = (
     "ix_jobs_claim|ix_jobs_batch|ix_jobs_waiting|ix_jobs_lease|ix_jobs_deadline|ix_deliveries_due|ix_batches_due"
 )

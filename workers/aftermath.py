@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from celery import Celery
 
 from config.settings import Settings
+from jobs.groups import Group
 from jobs.values import Job, Status
 from storage.bus import Bus, Errands
 from storage.consequences import Consequences, Follow
 from storage.engine import Database
 from storage.needs import meet_needs
+from storage.settling import settle_groups
 from storage.twins import answer_twins
 from workers.queue import Doorbell
 
-FOLLOW: Sequence[Follow] = (answer_twins, meet_needs)
+FOLLOW: Sequence[Follow] = (settle_groups, answer_twins, meet_needs)  # groups are locked before any job
 
 
 class Aftermath:
@@ -30,7 +32,10 @@ class Aftermath:
         """Some of what waits; says how much it was. Raises: StoreUnavailable."""
         count, changed = self._consequences.work_off()
         if changed:
-            self._announce(changed)
+            self._announce([one for one in changed if isinstance(one, Job)])
+            for group in changed:
+                if isinstance(group, Group) and group.final and group.webhook:
+                    self._doorbell.ring_delivery(group.id)
         return count
 
     def _announce(self, changed: Sequence[Job]) -> None:

@@ -180,7 +180,7 @@ def conclude(bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease, wanted
             log.warning("job %s: the lease had passed on, the result is dropped", before.id)
         else:
             bench.narrator.ended(after, work.run_s)
-    refused = [ending for ending, after in zip(endings, concluded, strict=True) if after is None]
+    refused = [ending for ending, after in zip(endings, concluded, strict=True) if not (after and after.outputs)]
     drop(bench, [key for ending in refused for key in ending.stored])
     return _begun(bench, claimed)
 
@@ -241,7 +241,13 @@ def _ending(bench: Bench, job: Job, work: Work, lease: Lease) -> Ending:
         return Ending(job.id, job.fence, lambda current, now: lifecycle.fail(current, outcome, now, work.details))
     how: dict[str, Any] = {"load_s": work.load_s, "run_s": work.run_s, "context": work.contexts.get(job.id)}
     stored = [output.key for output in outcome]
-    return Ending(job.id, job.fence, lambda current, now: lifecycle.succeed(current, outcome, now, **how), stored)
+    return Ending(
+        job.id,
+        job.fence,
+        lambda current, now: lifecycle.succeed(current, outcome, now, **how),
+        stored,
+        job.lineage.race,
+    )
 
 
 def _patiently(conclude_once: Callable[[], Turnover]) -> Turnover:

@@ -88,6 +88,10 @@ class Doorbell:
         rippling = [job for job in known if job.consequential or job.status is Status.WAITING]
         self.ring([(job.id, COURIER) for job in rippling[:1]], FOLLOW)
 
+    def ring_delivery(self, subject: str) -> None:
+        """Ring for a webhook that is due: of what has this id."""
+        self.ring([(subject, COURIER)], DELIVER)
+
     def ring_now(self, jobs: Sequence[tuple[str, str]], task: str = LOOK) -> None:
         """Ring and wait for the broker's answer; many in one round trip.
 

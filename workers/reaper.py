@@ -29,6 +29,7 @@ from storage.engine import Database
 from storage.feed import trim_feed
 from storage.file_folder import FileFolder
 from storage.files import Files, sweep
+from storage.groups import GroupStore
 from storage.jobs import JobStore
 from storage.leadership import Leadership
 from storage.orphans import Orphans
@@ -52,6 +53,7 @@ class Reaper:
         self._settings = settings
         self._database = Database(settings.database)
         self._claims = Claims(self._database)
+        self._groups = GroupStore(self._database)
         self._deliveries = Deliveries(self._database)
         self._batches = Batches(self._database)
         self._files = Files(self._database)
@@ -150,6 +152,7 @@ class Reaper:
         self._kept_house_at = time.monotonic()
         trim_feed(self._database)
         if self._settings.retention_s:
+            self._groups.retire(self._settings.retention_s)
             self._claims.retire(self._settings.retention_s)
         trim_results(self._database, self._settings.result_cache_bytes, self._settings.result_cache_ttl_s)
         self._deliveries.retire(self._settings.webhook_retention_s)

@@ -4,6 +4,7 @@ from storage.tables.automation import SCHEDULES, SEEN_FILES, TRIGGERS
 from storage.tables.batches import BATCH_LINES, BATCHES, FILES
 from storage.tables.consequences import CONSEQUENCES, NEEDS
 from storage.tables.feed import CHANGES
+from storage.tables.groups import GROUPS, MEMBERS
 from storage.tables.jobs import ARTIFACTS, ATTEMPTS, IDEMPOTENCY, JOBS
 from storage.tables.operation import CIRCUITS, LEADERS
 from storage.tables.parts import METADATA
@@ -20,9 +21,11 @@ __all__ = [
     "CONSEQUENCES",
     "DELIVERIES",
     "FILES",
+    "GROUPS",
     "IDEMPOTENCY",
     "JOBS",
     "LEADERS",
+    "MEMBERS",
     "METADATA",
     "NEEDS",
     "RESULTS",

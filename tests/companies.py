@@ -1,0 +1,60 @@
+"""A house whose jobs may be in groups, for tests of the store."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from jobs import lifecycle
+from jobs.groups import ALL, Group, GroupOrder, Join, OnFailure
+from jobs.identity import new_id, new_job_id
+from jobs.values import Job, Lineage, Output
+from storage.consequences import Consequences
+from storage.engine import Database
+from storage.groups import GroupStore
+from storage.needs import meet_needs
+from storage.settling import settle_groups
+from tests.test_needs import Waiters
+
+TWO = Join(first=2)
+
+
+class Company(Waiters):
+    """A house in which groups are settled as well."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.groups = GroupStore(database)
+        self.consequences = Consequences(database, [settle_groups, meet_needs])
+
+    def order(self, count: int, join: Join = ALL, member: dict[str, Any] | None = None, **given: Any) -> GroupOrder:
+        group_id = new_id()
+        members = [
+            self.wanted(
+                id=new_job_id(),
+                batch_key=None,
+                consequential=True,
+                lineage=Lineage(group=group_id, member=f"m{position}", first=join.first),
+                **member or {},
+            )
+            for position in range(count)
+        ]
+        policy = OnFailure.FAIL_FAST if join == ALL else OnFailure.CONTINUE
+        order = GroupOrder(group_id, "default", join, policy, members)
+        return replace(order, **given)
+
+    def gather(self, count: int, join: Join = ALL, **given: Any) -> Group:
+        ordered = self.groups.submit(self.order(count, join, **given))
+        assert ordered.group
+        return ordered.group
+
+    def now(self, group: Group) -> Group:
+        (found,) = self.groups.get_many([group.id])
+        return found
+
+    def statuses(self, group: Group) -> list[str]:
+        self.work_off()
+        return [member.status for member in self.now(group).members]
+
+
+def paint(current: Job, now: datetime) -> lifecycle.Change:
+    return lifecycle.succeed(current, [Output(f"{current.id}.png", "ab", "image/png", 7)], now)

@@ -1,0 +1,124 @@
+"""Groups on both databases: accepted in whole or not at all, canceled, retried, deleted."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs import lifecycle
+from jobs.errors import Conflict, GroupNotFound, JobNotFound
+from jobs.groups import GroupStatus, OnFailure
+from jobs.identity import new_job_id
+from storage.engine import Database
+from storage.groups import Ordered
+from storage.tables import GROUPS, JOBS, MEMBERS
+from tests.companies import Company
+
+
+@pytest.fixture
+def company(database: Database) -> Company:
+    return Company(database)
+
+
+def test_a_cancel_cascades_and_a_retry_takes_it_back(company: Company) -> None:
+    group = company.gather(3)
+    running = company.claim_one()
+    moved = company.groups.cancel(group.id)
+    assert [member.status for member in moved.group.members] == ["running", "canceled", "canceled"]
+    assert {job.id for job in moved.jobs} == {member.job_id for member in group.members}
+    company.conclude(running, lifecycle.stop)
+    company.work_off()
+    assert company.now(group).status is GroupStatus.CANCELED
+    assert company.groups.cancel(group.id).group == company.now(group), "who has ended stays as he is"
+    again = company.groups.retry(group.id)
+    assert (again.group.status, len(again.jobs)) == (GroupStatus.RUNNING, 3)
+    for _ in range(3):
+        company.succeed(company.claim_one())
+    company.work_off()
+    assert company.now(group).status is GroupStatus.SUCCEEDED
+    with pytest.raises(Conflict):
+        company.groups.retry(group.id)
+
+
+def test_a_retry_runs_only_those_that_have_no_result(company: Company) -> None:
+    group = company.gather(3, on_failure=OnFailure.CONTINUE)
+    company.ruin(company.claim_one())
+    company.succeed(company.claim_one())
+    company.succeed(company.claim_one())
+    company.work_off()
+    assert [job.id for job in company.groups.retry(group.id).jobs] == [group.members[0].job_id]
+    assert company.statuses(group) == ["queued", "succeeded", "succeeded"]
+    company.succeed(company.claim_one())
+    company.work_off()
+    assert company.now(group).status is GroupStatus.SUCCEEDED
+
+
+def test_a_key_makes_one_group_and_belongs_to_its_body(company: Company) -> None:
+    def submit(body_hash: str) -> Ordered:
+        order = company.order(3)
+        first = replace(order.members[0], idempotency_key="k", body_hash=body_hash)
+        return company.groups.submit(replace(order, members=(first, *order.members[1:])))
+
+    made, again, other = submit("h"), submit("h"), submit("other")
+    assert again.group == made.group
+    assert (again.replayed, other.group) == (True, None)
+    assert (company.rows_in(GROUPS), company.rows_in(MEMBERS), company.rows_in(JOBS)) == (1, 3, 3)
+
+
+def test_the_same_key_from_many_sides_at_once_makes_one_group(company: Company) -> None:
+    def submit(_: int) -> str:
+        order = company.order(3)
+        first = replace(order.members[0], idempotency_key="k", body_hash="h")
+        ordered = company.groups.submit(replace(order, members=(first, *order.members[1:])))
+        return ordered.group.id if ordered.group else ""
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(submit, range(12)))) == 1
+    assert company.rows_in(JOBS) == 3
+
+
+def test_what_a_member_needs_and_nobody_has_refuses_the_whole(company: Company) -> None:
+    order = company.order(3)
+    nobody = new_job_id()
+    needy = replace(order.members[2], needs=(nobody,))
+    ordered = company.groups.submit(replace(order, members=(*order.members[:2], needy)))
+    assert (ordered.group, ordered.missing) == (None, {needy.id: (nobody,)})
+    assert (company.rows_in(GROUPS), company.rows_in(JOBS)) == (0, 0)
+
+
+def test_a_group_is_its_tenants_alone(company: Company) -> None:
+    group = company.gather(1)
+    for act in (company.groups.cancel, company.groups.retry, company.groups.delete):
+        with pytest.raises(GroupNotFound):
+            act(group.id, "somebody")
+    assert company.groups.list("somebody") == []
+    assert company.groups.list("default") == [group]
+
+
+def test_a_group_goes_with_its_jobs_once_it_has_ended(company: Company) -> None:
+    group = company.gather(2)
+    with pytest.raises(Conflict):
+        company.groups.delete(group.id)
+    company.groups.cancel(group.id)
+    company.groups.delete(group.id)
+    company.work_off()
+    assert [company.rows_in(table) for table in (GROUPS, MEMBERS, JOBS)] == [0, 0, 0]
+
+
+def test_old_groups_are_forgotten(company: Company) -> None:
+    group = company.gather(1)
+    company.groups.cancel(group.id)
+    assert company.groups.retire(3600.0) == 0
+    assert company.groups.retire(-1.0) == 1
+    assert (company.rows_in(GROUPS), company.rows_in(MEMBERS)) == (0, 0)
+    with pytest.raises(JobNotFound):
+        company.store.get(group.id)
+
+
+def test_members_that_missed_the_deadline_expire(company: Company) -> None:
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    group = company.gather(2, member={"deadline": past})
+    company.claims.expire_overdue()
+    assert company.statuses(group) == ["expired", "expired"]
+    assert company.now(group).status is GroupStatus.FAILED
