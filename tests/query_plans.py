@@ -44,9 +44,12 @@ def costs_of(database: Database) -> Iterator[list[Cost]]:
         if many or statement.split()[0] not in ("SELECT", "UPDATE", "DELETE", "WITH"):
             return
         with contextlib.closing(cursor.connection.cursor()) as own:
-            own.execute("SAVEPOINT measuring")
+            by_itself = getattr(own.connection, "autocommit", False) is True  # then it only reads
+            if not by_itself:
+                own.execute("SAVEPOINT measuring")
             costs.append(measure(own, statement, parameters))
-            own.execute("ROLLBACK TO SAVEPOINT measuring")
+            if not by_itself:
+                own.execute("ROLLBACK TO SAVEPOINT measuring")
 
     event.listen(database.engine, "before_cursor_execute", before)
     try:
