@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _BATCH_MOST = 128  # more rows a transaction gain nothing, and make its first member wait
 _BACKLOG_MOST = 4_096
+_SAY_AFTER_S = 0.005  # new jobs are told of together; one that is claimed meanwhile is read only once
 
 _Waiting = tuple[Submission, "asyncio.Future[Submitted]"]
 
@@ -36,6 +37,7 @@ class Intake:
         self._arrived = asyncio.Event()
         self._writer = ThreadPoolExecutor(1, "intake")
         self._task: asyncio.Task[None] | None = None
+        self._saying = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="intake")
@@ -91,8 +93,17 @@ class Intake:
         if fresh:
             failpoint("submit:announcing")
             self._doorbell.ring_for(fresh)
-            self._bus.changed()
+            self._say_changed()
             failpoint("submit:announced")
+
+    def _say_changed(self) -> None:
+        if not self._saying:
+            self._saying = True
+            asyncio.get_running_loop().call_later(_SAY_AFTER_S, self._say)
+
+    def _say(self) -> None:
+        self._saying = False
+        self._bus.changed()
 
 
 def _fail(batch: Sequence[_Waiting], fault: Exception) -> None:
