@@ -119,6 +119,7 @@ def test_a_stream_and_a_long_poll_at_one_process_follow_a_job_posted_to_the_othe
 
 def test_both_processes_tell_the_same_figures_and_serve_the_same_artifacts(pair: RunningStack) -> None:
     with one_at_each(pair) as clients:
+        time.sleep(2.0)  # while nobody watches, a process reads what happened once a second
         before = [client.get("/v1/stats").json()["finished"]["succeeded"] for client in clients]
         job = clients[0].post("/v1/jobs", json=BODY, headers={"Prefer": "wait=30"}).json()
 
