@@ -1,11 +1,12 @@
 """One attempt at a batch of jobs, in five steps: claim ► load ► generate ► store ► conclude. A conclusion claims what
-is next, so that a busy worker commits once for each batch."""
+is next, so that a busy worker commits once for each batch; where a batch takes long, it is stored and concluded while
+the next one runs."""
 
+import contextlib
 import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 Turnover = tuple[list[Job | None], list[Job]]
 
 _SHIFT_S = 5.0  # then other queues of this worker have their turn
+_LONG_S = 0.1  # what a batch must take before a commit of its own for its end matters little
 _CONCLUDE_PATIENCE_S = 60.0  # how long a finished attempt waits for a database that is away
 
 
@@ -64,6 +66,7 @@ def work_off(bench: Bench, queue: str) -> int:
         jobs += _begun(bench, gather(bench, jobs))
         count += len(jobs)
         jobs = attempt(bench, queue, jobs, more=time.monotonic() < until)
+    bench.hands.rest()
     if count and time.monotonic() >= until:
         bench.doorbell.ring([(new_job_id(), queue)])  # behind the bells of other queues
     return count
@@ -83,17 +86,31 @@ def attempt(bench: Bench, queue: str, jobs: Sequence[Job], *, more: bool) -> lis
         heartbeat_s=bench.heartbeat_s,
         draining=bench.draining,
     )
-    bench.on_lease(lease)
-    try:
-        with lease:
-            work = run(bench, jobs, lease)
+    with contextlib.ExitStack() as holding:
+        holding.enter_context(bench.hands.holding(lease))
+        work = run(bench, jobs, lease)
+        if more and work.run_s >= _LONG_S:
+            bench.hands.finish_beside(partial(_finish, bench, jobs, work, lease, holding.pop_all()))
+            following = claim(bench, queue)
+        else:
             following = conclude(bench, jobs, work, lease, _wanted(bench, queue) if more else None)
-    finally:
-        bench.on_lease(None)
     if all(isinstance(work.results.get(job.id), list) for job in jobs):
         whole_s = time.monotonic() - began - work.load_s
         bench.paces.note(f"{jobs[0].model}@{jobs[0].model_version}", jobs, whole_s)
     return following
+
+
+def _finish(
+    bench: Bench, jobs: Sequence[Job], work: Work, lease: Lease, holding: "contextlib.ExitStack[Any]"
+) -> None:
+    """Store and conclude beside the next batch: nobody waits for it, and so nobody hears how it went."""
+    try:
+        with holding:
+            conclude(bench, jobs, work, lease)
+    except StoreUnavailable as fault:
+        log.warning("not concluded, the leases will run out: %s", fault)
+    except Exception:  # the next batch has nothing to do with it
+        log.exception("a batch could not be finished: its leases will run out")
 
 
 def claim(bench: Bench, queue: str) -> list[Job]:
@@ -140,11 +157,11 @@ def load(bench: Bench, entry: Entry) -> tuple[Runner, float]:
     try:
         runner, load_s = bench.models.take(entry)
     except (ModelUnavailable, OutOfMemory) as fault:
-        with suppress(StoreUnavailable):
+        with contextlib.suppress(StoreUnavailable):
             bench.circuits.failed(entry.full_name, str(fault))
         raise
     if load_s:
-        with suppress(StoreUnavailable):  # a breaker that hears nothing must not cost the job its attempt
+        with contextlib.suppress(StoreUnavailable):  # a breaker that hears nothing must not cost the job its attempt
             bench.circuits.worked(entry.full_name)
     return runner, load_s
 

@@ -1,6 +1,5 @@
 """The bench: everything a worker works with, in one place."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
@@ -15,7 +14,7 @@ from storage.orphans import Orphans
 from storage.previews import PreviewWriter
 from workers.affinity import Affinity
 from workers.arrivals import Arrivals
-from workers.lease import Lease
+from workers.hands import Hands
 from workers.narrator import Narrator
 from workers.pace import Paces
 from workers.queue import Doorbell
@@ -45,4 +44,4 @@ class Bench:
     lease_s: float
     heartbeat_s: float
     draining: Event
-    on_lease: Callable[[Lease | None], None]  # who else must reach the lease: cancel listener, drain
+    hands: Hands  # who else must reach the leases: cancel listener, drain

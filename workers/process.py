@@ -32,7 +32,7 @@ from workers.arrivals import Arrivals
 from workers.attempt import work_off
 from workers.bench import Bench
 from workers.breakers import open_circuits
-from workers.lease import Lease
+from workers.hands import Hands
 from workers.narrator import Narrator, celery_name
 from workers.pace import Paces
 from workers.pool import WakingThreads
@@ -79,7 +79,6 @@ class Worker:
         self.models = LoadedModels(settings.device, device_index, settings.loaded_models, settings.torch_threads)
         self.draining = threading.Event()
         self.warm = threading.Event()
-        self.lease: Lease | None = None
         self.app = self._build_app()
         self.doorbell = Doorbell(self.app, self.errands)
         artifacts = ArtifactStore(settings.artifacts_folder)
@@ -103,7 +102,7 @@ class Worker:
             lease_s=settings.lease_s,
             heartbeat_s=settings.heartbeat_s,
             draining=self.draining,
-            on_lease=self._hold,
+            hands=Hands(),
         )
 
     def free_predecessor(self) -> None:
@@ -153,9 +152,6 @@ class Worker:
             log.warning("nothing claimed or concluded, the reaper will ring again: %s", fault)
             return 0
 
-    def _hold(self, lease: Lease | None) -> None:
-        self.lease = lease
-
     def _cancel(self, job_id: str) -> None:
         try:
             job = self.jobs.cancel(job_id)
@@ -192,8 +188,8 @@ class Worker:
                     channel.subscribe(CANCEL)
                     while True:
                         message = channel.get_message(timeout=10.0)
-                        if message and (lease := self.lease):
-                            lease.look_now(message["data"])
+                        if message:
+                            self.bench.hands.look_now(message["data"])
             except BROKER_FAULTS:
                 time.sleep(_RECONNECT_S)  # meanwhile the heartbeat sees cancels, a second later
 
@@ -205,7 +201,7 @@ class Worker:
 
     def _hand_back_late(self) -> None:
         give_up_at = time.monotonic() + self.settings.drain_grace_s
-        while self.lease is not None:
+        while not self.bench.hands.empty:
             if time.monotonic() > give_up_at:
                 self._hand_back_and_end()
             time.sleep(0.05)
@@ -213,8 +209,8 @@ class Worker:
     def _hand_back_and_end(self) -> None:
         log.warning("a step outlasts the grace: its jobs are handed back, this process ends")
         try:
-            if (lease := self.lease) is not None:
-                self.claims.conclude([Ending(*held, lifecycle.hand_back) for held in lease.fences.items()])
+            if held := self.bench.hands.fences:
+                self.claims.conclude([Ending(*one, lifecycle.hand_back) for one in held.items()])
                 self.bus.changed()
                 self.bench.narrator.close()
                 self.errands.close()
