@@ -8,11 +8,12 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, bindparam, case, insert, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Update, bindparam, case, tuple_, update
 
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
 from storage.deliveries import record_events
+from storage.engine import insert_rows
 from storage.feed import append, entry_of
 from storage.outbox import record_consequences
 from storage.results import keep_results
@@ -125,7 +126,7 @@ def list_artifacts(connection: Connection, changed: Sequence[Job]) -> None:
     succeeded = [job for job in changed if job.status is Status.SUCCEEDED]
     listed = [{"key": key, "job_id": job.id} for job in succeeded for key in {o.key for o in job.outputs}]
     if listed:
-        connection.execute(insert(ARTIFACTS), listed)
+        insert_rows(connection, ARTIFACTS, listed)
 
 
 def _keep_history(connection: Connection, changed: Sequence[Job], wanted: Change) -> None:
@@ -142,7 +143,7 @@ def _keep_history(connection: Connection, changed: Sequence[Job], wanted: Change
             }
             for job in changed
         ]
-        connection.execute(insert(ATTEMPTS), begun)
+        insert_rows(connection, ATTEMPTS, begun)
     elif Status.RUNNING in wanted.before and "status" in wanted.values:
         ended = [(job.id, job.fence) for job in changed]
         connection.execute(

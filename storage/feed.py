@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from jobs.values import Job
-from storage.engine import Database
+from storage.engine import Database, insert_rows
 from storage.tables import CHANGES
 
 _GAP_PATIENCE_S = 30.0  # longer than any transaction of ours may take: storage.engine sees to it
@@ -20,7 +20,6 @@ _KEEP = 200_000
 _IN_ORDER = select(CHANGES).order_by(CHANGES.c.position).limit(_READ_MOST)
 _ONWARD = _IN_ORDER.where(CHANGES.c.position > bindparam("behind"))
 _LATE = _IN_ORDER.where(CHANGES.c.position.in_(bindparam("gaps", expanding=True)))
-_APPEND = insert(CHANGES)
 
 
 class Entry(NamedTuple):
@@ -44,7 +43,7 @@ def entry_of(job: Job, verb: str) -> Entry:
 
 def append(connection: Connection, entries: Sequence[Entry]) -> None:
     """Say it in the feed, in the transaction that makes it true."""
-    connection.execute(_APPEND, [entry._asdict() for entry in entries])
+    insert_rows(connection, CHANGES, [entry._asdict() for entry in entries])
 
 
 class Feed:

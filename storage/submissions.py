@@ -9,14 +9,13 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, sel
 from jobs.values import Job, Submission
 from storage.changing import list_artifacts
 from storage.deliveries import record_events
+from storage.engine import insert_rows
 from storage.feed import append, entry_of
 from storage.needs import await_needs, missing_needs
 from storage.outbox import record_consequences
 from storage.results import Key, begin, find_makers, record_sharing
 from storage.rows import JOB_COLUMNS, job_of, row_of
 from storage.tables import IDEMPOTENCY, JOBS
-
-_INSERT = insert(JOBS)
 
 RESEND_WINDOW = timedelta(minutes=10)  # a marked retry that comes later is a new wish
 
@@ -82,7 +81,7 @@ def _insert(
     if not fresh:
         return
     jobs = [job for _, job in fresh]
-    connection.execute(_INSERT, [row_of(job) for job in jobs])
+    insert_rows(connection, JOBS, [row_of(job) for job in jobs])
     append(connection, [entry_of(job, "submit") for job in jobs])
     if makers:
         _share(connection, jobs, makers, now)

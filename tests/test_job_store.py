@@ -74,18 +74,26 @@ def rows_in(store: JobStore, table: Any) -> int:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def test_a_submitted_job_is_read_back_as_it_was_answered(store: JobStore) -> None:
-    job = submitted(
-        store,
-        input={"prompt": "é 絵 🌅", "seed": (1 << 63) - 1, "nested": [None, True, 0.1]},
+@pytest.mark.parametrize("company", [0, 2])
+def test_a_submitted_job_is_read_back_as_it_was_answered(store: JobStore, company: int) -> None:
+    given = {
+        "prompt": "é 絵 🌅 '\\\"\n{}[]:%s\x7f",
+        "seed": (1 << 63) - 1,
+        "nested": [None, True, 0.1, -0.0, 1e-300, "1"],
+    }
+    submission = wanted(
+        input=given,
         metadata={"mine": "as given"},
         deadline=datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC),
         priority=Priority.BATCH,
         batch_key="k",
+        work=0.1 + 0.2,
     )
+    job = store.submit([*(wanted() for _ in range(company)), submission])[-1].job
+    assert job is not None
     assert store.get(job.id) == job
     assert (job.status, job.seq, job.priority) == (Status.QUEUED, 1, Priority.BATCH)
-    assert job.input == {"prompt": "é 絵 🌅", "seed": (1 << 63) - 1, "nested": [None, True, 0.1]}
+    assert job.input == given
     assert job.deadline == datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
     assert job.created_at.utcoffset() == timedelta(0)
     assert abs(datetime.now(UTC) - job.created_at) < timedelta(minutes=10)
