@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Update, bindparam, case, tuple
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
 from storage.deliveries import record_events
-from storage.engine import insert_rows
 from storage.feed import append, entry_of
+from storage.inserting import insert_rows
 from storage.outbox import record_consequences
 from storage.results import keep_results
 from storage.rows import JOB_COLUMNS, job_of

@@ -2,10 +2,9 @@
 begins, whose clock is asked. Queries and changes elsewhere are the same on both."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,10 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    Insert,
-    Table,
-    TextClause,
     create_engine,
     event,
     func,
-    insert,
     select,
-    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
@@ -113,27 +107,6 @@ def _translated() -> Iterator[None]:
         if fault.connection_invalidated:
             raise StoreUnavailable(f"The database connection was lost: {fault.orig}") from fault
         raise
-
-
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of the same columns. PostgreSQL takes many as one JSON text: bound value by value they cost it
-    twice as much, and us three times [measured]."""
-    if len(rows) > 1 and connection.dialect.name == "postgresql":
-        connection.execute(_insert_from_json(table, tuple(rows[0])), {"rows": _json(rows)})
-    elif rows:
-        connection.execute(_insert(table), rows)
-
-
-@lru_cache
-def _insert(table: Table) -> Insert:
-    return insert(table)
-
-
-@lru_cache
-def _insert_from_json(table: Table, names: tuple[str, ...]) -> TextClause:
-    columns = ", ".join(f'"{name}"' for name in names)
-    source = f"json_populate_recordset(NULL::{table.name}, CAST(:rows AS json))"
-    return text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {source}")
 
 
 def _json(value: Any) -> str:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, delete, func, select
 
 from jobs.values import Job
-from storage.engine import Database, insert_rows
+from storage.engine import Database
+from storage.inserting import insert_rows
 from storage.tables import CHANGES
 
 _GAP_PATIENCE_S = 30.0  # longer than any transaction of ours may take: storage.engine sees to it

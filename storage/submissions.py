@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, sel
 from jobs.values import Job, Submission
 from storage.changing import list_artifacts
 from storage.deliveries import record_events
-from storage.engine import insert_rows
 from storage.feed import append, entry_of
+from storage.inserting import insert_rows
 from storage.needs import await_needs, missing_needs
 from storage.outbox import record_consequences
 from storage.results import Key, begin, find_makers, record_sharing
