@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
 from jobs.values import Job, Submission
 from storage.changing import list_artifacts
@@ -114,7 +114,7 @@ def _remember_keys(connection: Connection, fresh: Sequence[tuple[Submission, Job
     if sendings:
         connection.execute(delete(IDEMPOTENCY).where(_is_one_of(sendings)))
     if rows:
-        connection.execute(insert(IDEMPOTENCY), [rows[key] for key in sorted(rows)])
+        insert_rows(connection, IDEMPOTENCY, [rows[key] for key in sorted(rows)])
 
 
 def _may_be_replayed(submission: Submission) -> bool:
