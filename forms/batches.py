@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from forms.batch_bodies import ENDPOINTS, JOBS
 from forms.requests import check_fields
 from forms.strict_json import parse_object
 from jobs.errors import InvalidInput
 
 LINE_BYTES_MOST = 1 << 20
-ENDPOINTS = ("/v1/jobs",)
 
 _WINDOW = re.compile(r"([1-9]\d{0,5})([smhd])")
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -109,19 +109,15 @@ def read_line(raw: bytes | None, endpoint: str) -> Line:
     try:
         asked = check_fields(LineRequest, said, "The line is not valid.")
     except InvalidInput as fault:
-        raise fault_of(fault, custom_id, "invalid_request") from fault
+        raise fault_of(fault, custom_id, endpoint, "invalid_request") from fault
     if asked.url not in (None, endpoint):
         raise LineFault("mismatched_url", f"The batch is for {endpoint}, not for this.", "url", custom_id)
     return Line(asked.custom_id, asked.body)
 
 
-def fault_of(error: InvalidInput, custom_id: str | None, code: str = "invalid_value") -> LineFault:
-    """The same in the words of the error file."""
-    told = [f"{fault.field}: {fault.detail}" for fault in error.faults[:5]]
-    param = error.faults[0].field if error.faults else None
-    return LineFault(code, " ".join([str(error), *told]), param, custom_id)
-
-
-def job_body(endpoint: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The body of POST /v1/jobs that a line's body means. Whatever it says of its priority, it is a batch's."""
-    return body | {"priority": "batch"}
+def fault_of(error: InvalidInput, custom_id: str | None, endpoint: str, code: str = "invalid_value") -> LineFault:
+    """The same in the words of the error file. Elsewhere than with jobs, inputs stand beside the other parameters."""
+    inside = "" if endpoint == JOBS else "input."
+    fields = [fault.field.removeprefix(inside) for fault in error.faults]
+    told = [f"{field}: {fault.detail}" for field, fault in zip(fields[:5], error.faults, strict=False)]
+    return LineFault(code, " ".join([str(error), *told]), fields[0] if fields else None, custom_id)

@@ -33,8 +33,7 @@ def begin(client: OpenAI, lines: list[Any], **given: Any) -> Any:
     file = client.files.create(file=("lines.jsonl", jsonl(lines)), purpose="batch")
     return client.batches.create(
         input_file_id=file.id,
-        endpoint="/v1/jobs",
-        **{"completion_window": "24h"} | given,  # type: ignore[arg-type]
+        **{"endpoint": "/v1/jobs", "completion_window": "24h"} | given,  # type: ignore[arg-type]
     )
 
 
@@ -71,6 +70,37 @@ def test_a_batch_of_ten_lines_with_two_bad_ones(client: OpenAI, stack: RunningSt
     )
     assert batch.id in [one.id for one in client.batches.list(limit=1)], "pages are followed"
     assert client.files.retrieve(batch.output_file_id).purpose == "batch_output"
+
+
+def test_a_batch_of_images_answers_as_the_call_itself_would(client: OpenAI, stack: RunningStack) -> None:
+    lines: list[dict[str, Any]] = [
+        {"prompt": "x", "seed": 5},
+        {"prompt": "x", "response_format": "url", "output_format": "jpeg"},
+        {"prompt": "x", "response_format": "b64_json"},
+        {"prompt": "x", "n": 50},
+        {"prompt": "x", "stream": True},
+        {"prompt": "x", "steps": 0},
+    ]
+    asked = [{"custom_id": f"i{n}", "body": {"model": "noop", **body}} for n, body in enumerate(lines)]
+    batch = ended(client, begin(client, asked, endpoint="/v1/images/generations").id)
+    first, second, third = (one["response"]["body"]["data"][0] for one in answers(client, batch.output_file_id))
+    directly = client.images.generate(model="noop", prompt="x", extra_body={"seed": 5}).data
+    assert directly
+    assert (first["b64_json"], first["url"]) == (directly[0].b64_json, directly[0].url)
+    assert "b64_json" not in second
+    assert stack.http.get(second["url"]).headers["content-type"] == "image/jpeg"
+    assert third.keys() == {"seed", "b64_json"}
+    errors = {one["custom_id"]: one["response"]["body"]["error"] for one in answers(client, batch.error_file_id)}
+    assert {name: error["param"] for name, error in errors.items()} == {"i3": "n", "i4": "stream", "i5": "steps"}
+
+
+@pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+def test_a_batch_of_videos_names_films_that_can_be_fetched(client: OpenAI) -> None:
+    asked = [{"custom_id": "v", "url": "/v1/videos", "body": {"model": "noop", "prompt": "x"}}]
+    batch = ended(client, begin(client, asked, endpoint="/v1/videos").id)
+    (video,) = (one["response"]["body"] for one in answers(client, batch.output_file_id))
+    assert (video["object"], video["status"]) == ("video", "completed")
+    assert client.videos.download_content(video["id"]).read()
 
 
 def test_a_batch_is_cancelled_and_keeps_what_is_done(client: OpenAI) -> None:

@@ -2,16 +2,15 @@
 Written as they are read, line by line."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from forms.batches import LineFault, read_line
 from jobs.batches import Batch, BatchStatus, LineState, line_id
-from jobs.document import job_document
-from jobs.values import Job
 from storage.batch_turns import Ended
 from storage.file_folder import Draft
+from workers.batch_answers import Answers, OutputGone
 from workers.batch_reading import RawLine
 
 _DROPPED = {
@@ -25,41 +24,55 @@ _DROPPED = {
 class Results:
     """Where the lines go, and how many went there."""
 
+    batch: Batch
+    answers: Answers
     output: Draft
     errors: Draft
     completed: int = 0
     failed: int = 0
 
-    def add(self, batch: Batch, line: Ended) -> None:
-        if line.state is LineState.COMPLETED and line.job is not None:
+    def add(self, line: Ended, raw: bytes | None) -> None:
+        """A line that was taken in; `raw` is what it said, if that can still be read."""
+        if line.state is LineState.DROPPED:
+            self.add_dropped(line.line, line.custom_id)
+            return
+        response = self._response(line, raw)
+        if response:
             self.completed += 1
-            self.output.write(_text(batch, line.line, line.custom_id, _response(line.job), None))
-        elif line.state is LineState.DROPPED:
-            self.add_dropped(batch, line.line, line.custom_id)
+            self.output.write(_text(self.batch, line.line, line.custom_id, response, None))
         else:
             self.failed += 1
-            self.errors.write(_failed(batch, line))
+            self.errors.write(_failed(self.batch, line))
 
-    def add_dropped(self, batch: Batch, line: int, custom_id: str | None) -> None:
-        code, message = _DROPPED[batch.ending or BatchStatus.FAILED]
-        self.errors.write(_text(batch, line, custom_id, None, {"code": code, "message": message}))
+    def add_dropped(self, line: int, custom_id: str | None) -> None:
+        code, message = _DROPPED[self.batch.ending or BatchStatus.FAILED]
+        self.errors.write(_text(self.batch, line, custom_id, None, {"code": code, "message": message}))
+
+    def _response(self, line: Ended, raw: bytes | None) -> dict[str, Any] | None:
+        if line.state is not LineState.COMPLETED or line.job is None:
+            return None
+        try:
+            return {"status_code": 200, "request_id": line.job.id, "body": self.answers.answer(line.job, raw)}
+        except OutputGone:
+            return None
 
 
-def write_all(batch: Batch, results: Results, ended: Iterable[Ended], not_begun: Iterable[RawLine]) -> None:
-    """Every line of the input once: those that were taken in, then those that were not."""
+def write_all(results: Results, ended: Iterable[Ended], lines: Iterable[RawLine]) -> None:
+    """Every line of the input once: those that were taken in, and those that were not. `lines` are all there are, or
+    none, if the input cannot be read any more."""
+    raw_of = iter(line for line in lines if line.raw != b"")
     for line in ended:
-        results.add(batch, line)
-    for raw, custom_id in _named(batch, not_begun):
-        results.add_dropped(batch, raw.number, custom_id)
+        raw = next((raw.raw for raw in raw_of if raw.number == line.line), None)
+        results.add(line, raw)
+    for left in raw_of:
+        results.add_dropped(left.number, _custom_id(left, results.batch))
 
 
-def _named(batch: Batch, lines: Iterable[RawLine]) -> Iterator[tuple[RawLine, str | None]]:
-    for line in lines:
-        if line.raw != b"":
-            try:
-                yield line, read_line(line.raw, batch.endpoint).custom_id
-            except LineFault as fault:
-                yield line, fault.custom_id
+def _custom_id(line: RawLine, batch: Batch) -> str | None:
+    try:
+        return read_line(line.raw, batch.endpoint).custom_id
+    except LineFault as fault:
+        return fault.custom_id
 
 
 def _failed(batch: Batch, line: Ended) -> bytes:
@@ -72,11 +85,6 @@ def _failed(batch: Batch, line: Ended) -> bytes:
     body = {"error": {"message": None, "type": kind, "param": None, "code": None, **error}}
     response = {"status_code": status, "request_id": line.job.id if line.job else None, "body": body}
     return _text(batch, line.line, line.custom_id, response, None)
-
-
-def _response(job: Job) -> dict[str, Any]:
-    moment = job.finished_at or job.created_at
-    return {"status_code": 200, "request_id": job.id, "body": job_document(job, now=moment)}
 
 
 def _text(batch: Batch, line: int, custom_id: str | None, response: Any, error: Any) -> bytes:

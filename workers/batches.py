@@ -12,7 +12,8 @@ from typing import IO
 
 from config.failpoints import failpoint
 from config.settings import Settings
-from forms.batches import LineFault, fault_of, job_body, read_line
+from forms.batch_bodies import job_body
+from forms.batches import LineFault, fault_of, read_line
 from forms.requests import submission_of
 from jobs import batches
 from jobs.batches import Batch, BatchStatus
@@ -21,11 +22,13 @@ from jobs.files import BATCH_OUTPUT, File
 from jobs.identity import new_file_id
 from jobs.values import Job, Status
 from models.catalog import Catalog
+from storage.artifacts import ArtifactStore
 from storage.batch_turns import BatchTurns, Taken, TurnOver
 from storage.bus import Bus
 from storage.engine import Database
 from storage.file_folder import Draft, FileFolder
 from storage.jobs import JobStore
+from workers.batch_answers import Answers
 from workers.batch_reading import RawLine, raw_lines, survey
 from workers.batch_results import Results, write_all
 from workers.queue import Doorbell
@@ -54,6 +57,7 @@ class BatchDesk:
         self._turns = BatchTurns(database, settings.lease_s)
         self._jobs = JobStore(database)
         self._folder = FileFolder(settings.files_folder)
+        self._artifacts = ArtifactStore(settings.artifacts_folder)
         self._catalog = catalog
         self._doorbell = doorbell
         self._bus = bus
@@ -151,7 +155,7 @@ class BatchDesk:
             line = read_line(raw.raw, batch.endpoint)
             try:
                 submission = submission_of(
-                    job_body(batch.endpoint, line.body),
+                    job_body(batch.endpoint, line.body, self._catalog),
                     self._catalog,
                     tenant=batch.tenant,
                     max_attempts=self._settings.max_attempts,
@@ -159,7 +163,7 @@ class BatchDesk:
                     callable_networks=self._settings.webhook_networks,
                 )
             except InvalidInput as wrong:
-                raise fault_of(wrong, line.custom_id) from wrong
+                raise fault_of(wrong, line.custom_id, batch.endpoint) from wrong
             return Taken(raw.number, line.custom_id, submission)
         except LineFault as fault:
             return Taken(raw.number, fault.custom_id, None, fault.error)
@@ -177,9 +181,9 @@ class BatchDesk:
 
     def _write(self, batch: Batch) -> Batch:
         with self._folder.draft() as output, self._folder.draft() as errors:
-            results = Results(output, errors)
-            with self._not_begun(batch) as lines:
-                write_all(batch, results, self._turns.ended(batch), lines)
+            results = Results(batch, Answers(batch, self._artifacts), output, errors)
+            with self._all_lines(batch) as lines:
+                write_all(results, self._turns.ended(batch), lines)
             now = self._turns.now()
             files = [self._publish(batch, name, draft) for name, draft in (("output", output), ("error", errors))]
             failpoint("batch:written")
@@ -198,13 +202,13 @@ class BatchDesk:
         return File(file_id, batch.tenant, BATCH_OUTPUT, f"{batch.id}_{name}.jsonl", draft.bytes, now, expires_at)
 
     @contextlib.contextmanager
-    def _not_begun(self, batch: Batch) -> Iterator[Iterator[RawLine]]:
-        """The lines that were not taken in; none if nobody can tell any more."""
-        if batch.taken_in or not batch.total or self._path(batch) is None:
+    def _all_lines(self, batch: Batch) -> Iterator[Iterator[RawLine]]:
+        """Of the input; none if it was never found good, or is gone."""
+        if not batch.total or self._path(batch) is None:
             yield iter(())
             return
         with self._input(batch) as file:
-            yield raw_lines(file, batch.line, batch.position)
+            yield raw_lines(file, 0, 0)
 
     @contextlib.contextmanager
     def _input(self, batch: Batch) -> Iterator[IO[bytes]]:

@@ -12,6 +12,7 @@ from api.body import read_object
 from api.context import TENANT, Ctx
 from api.openai.files import keep_seconds, known_file
 from api.openai.pages import page_document
+from api.pictures import origin_of
 from forms.batches import BatchRequest, window_seconds
 from forms.requests import check_fields, check_idempotency_key
 from forms.strict_json import fingerprint
@@ -101,7 +102,7 @@ def _wanted(request: Request, body: dict[str, Any]) -> Wanted:
         window_s=window_seconds(asked.completion_window),
         metadata=asked.metadata or {},
         keep_s=keep_seconds(keep.anchor, keep.seconds, "output_expires_after") if keep else None,
-        origin=str(request.url.replace(path="", query="", fragment="")).rstrip("/"),
+        origin=origin_of(request),
         body_hash=fingerprint(body),
         idempotency_key=key,
         resent=resend.isascii() and resend.isdigit() and int(resend[:9]) > 0,

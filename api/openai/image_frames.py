@@ -10,10 +10,11 @@ from api.company import STILL_HERE, views_of
 from api.context import Context
 from api.openai.errors import error_document
 from api.openai.placing import check_ended
-from api.openai.rendering import NO_TOKENS, Rendering, appearance, encoded
+from api.openai.rendering import encoded
 from api.pictures import convert
 from api.problems import NotFinished, problem_of
 from api.views import View
+from forms.answers import NO_TOKENS, Rendering, appearance
 from jobs.errors import SafelightError
 from jobs.values import Job, Output
 

@@ -11,10 +11,12 @@ from api.company import FrameStream
 from api.context import Ctx
 from api.openai.image_frames import image_frames
 from api.openai.placing import finish, place
-from api.openai.rendering import Rendering, images_document
-from api.pictures import FORMATS, convert, read_artifact
+from api.openai.rendering import render_images
+from api.pictures import convert, read_artifact
 from api.problems import NotServed
+from forms.answers import Rendering
 from forms.dialect import image_wish
+from forms.pictures import FORMATS
 from forms.requests import check_fields
 from jobs.errors import JobNotFound
 from storage.artifacts import MEDIA_TYPES
@@ -31,7 +33,7 @@ async def generate_images(request: Request, context: Ctx) -> Response:
     if rendering.stream:
         return FrameStream(image_frames(context, jobs, rendering))
     ended = await finish(request, context, jobs)
-    return JSONResponse(await images_document(request, context, ended, rendering))
+    return JSONResponse(await render_images(request, context, ended, rendering))
 
 
 @router.post("/variations")

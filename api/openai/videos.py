@@ -14,9 +14,9 @@ from api.multipart import is_form, read_form
 from api.openai.films import NoFilm, spritesheet, thumbnail
 from api.openai.pages import page_document
 from api.openai.placing import place
-from api.openai.video_document import video_document
 from api.orders import known_id
 from api.problems import NotServed
+from forms.answers import video_document
 from forms.dialect import video_wish
 from jobs.errors import Conflict, JobNotFound
 from jobs.values import Job, Status
@@ -33,7 +33,7 @@ async def create_video(request: Request, context: Ctx) -> Response:
     """Answered as soon as the job is committed."""
     body = await (read_form(request) if is_form(request) else read_object(request))
     (job,) = await place(request, context, video_wish(context.catalog, body))
-    return JSONResponse(video_document(job, context))
+    return JSONResponse(_document(context, job))
 
 
 @router.get("")
@@ -48,14 +48,14 @@ async def list_videos(
     found = await asyncio.to_thread(
         _listed, context, names, known_id(after) if after else None, limit + 1, order == "asc"
     )
-    return JSONResponse(page_document([video_document(job, context) for job in found], limit))
+    return JSONResponse(page_document([_document(context, job) for job in found], limit))
 
 
 @router.get("/{video_id}")
 async def get_video(video_id: str, context: Ctx) -> Response:
     job = await context.lookup.get(known_id(video_id), TENANT)
     await context.forecast.look(job)
-    return JSONResponse(video_document(job, context), headers=_poll_after(context, job))
+    return JSONResponse(_document(context, job), headers=_poll_after(context, job))
 
 
 @router.delete("/{video_id}")
@@ -69,7 +69,7 @@ async def delete_video(video_id: str, context: Ctx) -> Response:
 @router.post("/{video_id}/cancel")
 async def cancel_video(video_id: str, context: Ctx) -> Response:
     """An addition of ours: the client has no call for it."""
-    return JSONResponse(video_document(await orders.cancel(context, video_id), context))
+    return JSONResponse(_document(context, await orders.cancel(context, video_id)))
 
 
 @router.get("/{video_id}/content")
@@ -109,6 +109,10 @@ def _listed(context: Context, models: list[str], after: str | None, limit: int, 
             TENANT, model=model, before_id=before, after_id=beyond, limit=limit, oldest_first=oldest_first
         )
     return sorted(found, key=lambda job: job.id, reverse=not oldest_first)[:limit]
+
+
+def _document(context: Context, job: Job) -> dict[str, Any]:
+    return video_document(job, context.follower.view(job).progress)
 
 
 def _poll_after(context: Context, job: Job) -> dict[str, Any]:
