@@ -1,18 +1,23 @@
 """A house whose jobs may be in groups, for tests of the store."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import insert
+
 from jobs import lifecycle
-from jobs.groups import ALL, Group, GroupOrder, Join, OnFailure
-from jobs.identity import new_id, new_job_id
+from jobs.groups import ALL, Group, GroupOrder, GroupStatus, Join, OnFailure
+from jobs.identity import first_id_since, new_id, new_job_id
 from jobs.values import Job, Lineage, Output
 from storage.consequences import Consequences
 from storage.engine import Database
+from storage.group_rows import group_row, member_row
 from storage.groups import GroupStore
 from storage.needs import meet_needs
 from storage.settling import settle_groups
+from storage.tables import GROUPS, MEMBERS
+from tests.test_groups import group
 from tests.test_needs import Waiters
 
 TWO = Join(first=2)
@@ -54,6 +59,29 @@ class Company(Waiters):
     def statuses(self, group: Group) -> list[str]:
         self.work_off()
         return [member.status for member in self.now(group).members]
+
+
+def end_many_groups(database: Database, count: int) -> None:
+    """Groups of a month ago, without their jobs; one in five hundred has failed."""
+    old = [_ended(number) for number in range(count)]
+    with database.writing() as connection:
+        connection.execute(insert(GROUPS), [group_row(one) for one in old])
+        connection.execute(insert(MEMBERS), [member_row(one.id, member) for one in old for member in one.members])
+
+
+def _ended(number: int) -> Group:
+    moment = datetime.now(UTC) - timedelta(days=30) + timedelta(seconds=number)
+    plain = group("succeeded", "succeeded", status=GroupStatus.SUCCEEDED)
+    members = tuple(replace(member, job_id=new_id()) for member in plain.members)
+    return replace(
+        plain,
+        id=first_id_since(moment),
+        tenant="default",
+        status=GroupStatus.FAILED if number % 500 == 0 else GroupStatus.SUCCEEDED,
+        created_at=moment,
+        finished_at=moment,
+        members=members,
+    )
 
 
 def paint(current: Job, now: datetime) -> lifecycle.Change:

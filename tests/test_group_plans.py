@@ -1,28 +1,23 @@
 """What groups ask of the database costs the same however many groups have ended."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
-from jobs.groups import ALL, Group, GroupStatus, OnFailure
-from jobs.identity import first_id_since, new_id
+from jobs.groups import ALL, GroupStatus, OnFailure
+from jobs.identity import new_id
 from storage.claims import Ending
 from storage.engine import Database
-from storage.group_rows import group_row, member_row
 from storage.migrations import upgrade
-from storage.tables import GROUPS, MEMBERS
-from tests.companies import TWO, Company, paint
+from tests.companies import TWO, Company, end_many_groups, paint
 from tests.query_plans import Cost, costs_of
 from tests.servers import new_postgres_database
-from tests.test_groups import group
 
 ENDED = 5_000
 TOUCHED_MOST = 1_000
-LONG_AGO = datetime.now(UTC) - timedelta(days=30)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -33,28 +28,11 @@ def crowded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     else:
         database = Database(f"sqlite:///{tmp_path_factory.mktemp('groups') / 'jobs.db'}")
         upgrade(database)
-    old = [_ended(number) for number in range(ENDED)]
+    end_many_groups(database, ENDED)
     with database.writing() as connection:
-        connection.execute(insert(GROUPS), [group_row(one) for one in old])
-        connection.execute(insert(MEMBERS), [member_row(one.id, member) for one in old for member in one.members])
         connection.execute(text("ANALYZE"))
     yield database
     database.close()
-
-
-def _ended(number: int) -> Group:
-    moment = LONG_AGO + timedelta(seconds=number)
-    plain = group("succeeded", "succeeded", status=GroupStatus.SUCCEEDED)
-    members = tuple(replace(member, job_id=new_id()) for member in plain.members)
-    return replace(
-        plain,
-        id=first_id_since(moment),
-        tenant="default",
-        status=GroupStatus.FAILED if number % 500 == 0 else GroupStatus.SUCCEEDED,
-        created_at=moment,
-        finished_at=moment,
-        members=members,
-    )
 
 
 def _race(company: Company) -> None:

@@ -25,6 +25,7 @@ from storage.needs import meet_needs
 from storage.rows import row_of
 from storage.tables import ARTIFACTS, ATTEMPTS, CHANGES, DELIVERIES, IDEMPOTENCY, JOBS, RESULTS
 from tests.batches import submission, success
+from tests.companies import end_many_groups
 from tests.query_plans import costs_of
 from tests.servers import new_postgres_database
 from workers.aftermath import FOLLOW
@@ -47,6 +48,7 @@ def crowded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         upgrade(database)
     _finish_many(database)
     _begin_some(database)
+    end_many_groups(database, 2_000)
     with database.writing() as connection:
         connection.execute(text("ANALYZE"))
     yield database
