@@ -26,6 +26,7 @@ from api import (
     stats,
     submit,
     triggers,
+    uploads,
     webhooks,
 )
 from api.context import Context
@@ -46,6 +47,7 @@ _ROOMS = (
     sockets,
     models,
     artifacts,
+    uploads,
     health,
     stats,
     webhooks,

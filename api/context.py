@@ -32,6 +32,7 @@ from storage.jobs import JobStore
 from storage.previews import PreviewReader
 from storage.schedules import Schedules
 from storage.triggers import Triggers
+from storage.uploads import Uploads
 from storage.webhook_secrets import WebhookSecrets
 from workers.queue import Doorbell
 
@@ -70,6 +71,7 @@ class Context:
     desk: Desk
     schedules: Schedules
     triggers: Triggers
+    uploads: Uploads
 
 
 def context_of(request: Request) -> Context:

@@ -1,18 +1,23 @@
 """What clients order of groups, whatever channel they use: submit one, cancel it, retry it."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from api import orders
 from api.context import TENANT, Context
+from api.receiving import take_in
 from forms.groups import group_order_of
+from forms.media_inputs import needed_jobs
 from forms.requests import check_idempotency_key
 from jobs.errors import FieldFault, GroupNotFound, IdempotencyConflict, InvalidInput
 from jobs.groups import Group, GroupOrder
 from jobs.identity import parse_job_id
-from jobs.values import Status
+from jobs.values import Status, Submission
 from storage.groups import Moved, Ordered
+
+_COMPLAINT = "The group is not valid."
 
 
 async def submit(
@@ -38,10 +43,11 @@ async def submit(
         idempotency_key=check_idempotency_key(idempotency_key),
         callable_networks=context.settings.webhook_networks,
     )
+    order = replace(order, members=[await _taken_in(context, *pair) for pair in enumerate(order.members)])
     context.admission.check(*(f"{member.model}@{member.model_version}" for member in order.members))
     ordered = await asyncio.to_thread(context.groups.submit, order)
-    if ordered.missing:
-        raise InvalidInput("The group is not valid.", _no_such_needs(order, ordered))
+    if ordered.lacking:
+        raise InvalidInput(_COMPLAINT, _lacks(order, ordered))
     if ordered.group is None:
         raise IdempotencyConflict
     if ordered.jobs:
@@ -81,9 +87,19 @@ def _announce(context: Context, moved: Moved) -> Group:
     return moved.group
 
 
-def _no_such_needs(order: GroupOrder, ordered: Ordered) -> list[FieldFault]:
-    return [
-        FieldFault(f"members.{position}.depends_on", f"There is no job {need}.")
-        for position, member in enumerate(order.members)
-        for need in ordered.missing.get(member.id, ())
-    ]
+async def _taken_in(context: Context, position: int, member: Submission) -> Submission:
+    try:
+        return await take_in(context, member)
+    except InvalidInput as wrong:
+        faults = [FieldFault(f"members.{position}.{fault.field}", fault.detail) for fault in wrong.faults]
+        raise InvalidInput(_COMPLAINT, faults) from wrong
+
+
+def _lacks(order: GroupOrder, ordered: Ordered) -> list[FieldFault]:
+    faults: list[FieldFault] = []
+    for position, member in enumerate(order.members):
+        if lacking := ordered.lacking.get(member.id):
+            missing = [need for need in lacking.missing if need not in needed_jobs(member.media)]
+            named = [FieldFault("depends_on", f"There is no job {need}.") for need in missing] + [*lacking.faults]
+            faults += [FieldFault(f"members.{position}.{fault.field}", fault.detail) for fault in named]
+    return faults

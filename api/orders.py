@@ -4,10 +4,13 @@ import asyncio
 from typing import Any
 
 from api.context import TENANT, Context
+from api.receiving import take_in
+from forms.media_inputs import needed_jobs
 from forms.requests import check_idempotency_key, submission_of
 from jobs.errors import FieldFault, IdempotencyConflict, InvalidInput, JobNotFound
 from jobs.identity import parse_job_id
 from jobs.values import Job, Status, Submission
+from storage.submissions import Submitted
 
 
 def check_order(
@@ -65,11 +68,11 @@ async def submit(context: Context, submission: Submission) -> tuple[Job, bool]:
 
     Raises:
         IdempotencyConflict: the key belongs to another body.
-        InvalidInput: it depends on a job that is not there.
+        InvalidInput: it depends on a job that is not there, or has media among its inputs that cannot be.
     """
-    submitted = await context.intake.submit(submission)
-    if submitted.missing:
-        raise InvalidInput("The job is not valid.", [_no_such_need(submission, need) for need in submitted.missing])
+    submitted = await context.intake.submit(await take_in(context, submission))
+    if submitted.missing or submitted.faults:
+        raise InvalidInput("The job is not valid.", lacking(submission, submitted))
     if submitted.job is None:
         raise IdempotencyConflict
     return submitted.job, submitted.replayed
@@ -83,6 +86,13 @@ async def cancel(context: Context, job_id: str, tenant: str = TENANT) -> Job:
     if job.status is Status.RUNNING:
         context.bus.cancel(job.id)
     return job
+
+
+def lacking(submission: Submission, submitted: Submitted) -> list[FieldFault]:
+    """What a refused submission lacks, field by field."""
+    inputs = needed_jobs(submission.media)  # those that are missing are named as inputs
+    missing = [need for need in submitted.missing if need not in inputs]
+    return [_no_such_need(submission, need) for need in missing] + list(submitted.faults)
 
 
 def _no_such_need(submission: Submission, need: str) -> FieldFault:

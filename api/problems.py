@@ -25,6 +25,8 @@ from jobs.errors import (
     StorageFull,
     StoreUnavailable,
     TriggerNotFound,
+    UnsupportedMedia,
+    UploadNotFound,
 )
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ _STATUS: dict[type, HTTPStatus] = {
     JobNotFound: HTTPStatus.NOT_FOUND,
     GroupNotFound: HTTPStatus.NOT_FOUND,
     DeliveryNotFound: HTTPStatus.NOT_FOUND,
+    UploadNotFound: HTTPStatus.NOT_FOUND,
     ModelNotFound: HTTPStatus.NOT_FOUND,
     FileMissing: HTTPStatus.NOT_FOUND,
     BatchNotFound: HTTPStatus.NOT_FOUND,
@@ -82,6 +85,7 @@ _STATUS: dict[type, HTTPStatus] = {
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Unsigned: HTTPStatus.UNAUTHORIZED,
+    UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     NotServed: HTTPStatus.NOT_IMPLEMENTED,
     JobFailed: HTTPStatus.BAD_GATEWAY,

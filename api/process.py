@@ -40,6 +40,7 @@ from storage.jobs import JobStore
 from storage.previews import PreviewReader
 from storage.schedules import Schedules
 from storage.triggers import Triggers
+from storage.uploads import Uploads
 from storage.webhook_secrets import WebhookSecrets
 from workers.breakers import open_circuits
 from workers.queue import Doorbell, build_celery
@@ -127,9 +128,8 @@ def open_context(settings: Settings, errands: Errands) -> Context:
     database = Database(settings.database)
     store, groups = JobStore(database), GroupStore(database)
     catalog = _open_catalog(settings)
-    bus = Bus(settings.broker_url, errands)
+    bus, hearing = Bus(settings.broker_url, errands), Hearing(settings.broker_url)
     doorbell = Doorbell(build_celery(settings, catalog.queues()), errands)
-    hearing = Hearing(settings.broker_url)
     follower = Follower(database, store, hearing)
     previews = PreviewReader(settings.broker_url)
     figures = Figures(sorted({entry.name for entry in catalog.entries()}))
@@ -156,6 +156,7 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         figures=figures,
         queues=Queues(database, catalog.queues()),
         deliveries=Deliveries(database),
+        uploads=Uploads(database),
         webhook_secrets=WebhookSecrets(database, settings.webhook_keys),
         files=Files(database),
         file_folder=FileFolder(settings.files_folder),

@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     batch_share: float = Field(default=0.1, ge=0.0, le=0.9)  # of a worker's claims: batch jobs go first there
     batch_outstanding: int = Field(default=2_000, ge=1, le=50_000)  # jobs of one batch that are under way at a time
     batch_retention_s: float = Field(default=2_592_000.0, ge=0.0)  # ended batches are forgotten after this
+    max_upload_bytes: int = Field(default=64 << 20, ge=1)  # of one upload, sent or fetched
+    upload_retention_s: float = Field(default=86_400.0, ge=0.0)  # uploads that no job uses are forgotten after this
+    fetch_timeout_s: float = Field(default=60.0, ge=0.1, le=3600.0)  # for one try to fetch an input, all in all
+    fetch_waits_s: str = "1,5,20"  # between tries
     courier_threads: int = Field(default=16, ge=1, le=256)
     watch_roots: str = ""  # folders in which triggers may watch, separated by the system's path separator
     origins: str = ""  # other sites whose pages may use the API, separated by commas: https://studio.example
@@ -132,7 +136,7 @@ class Settings(BaseSettings):
         parse_networks(text)
         return text
 
-    @field_validator("webhook_waits_s")
+    @field_validator("webhook_waits_s", "fetch_waits_s")
     @classmethod
     def _known_waits(cls, text: str) -> str:
         parse_waits(text)
@@ -161,6 +165,10 @@ class Settings(BaseSettings):
     @property
     def webhook_waits(self) -> tuple[float, ...]:
         return parse_waits(self.webhook_waits_s)
+
+    @property
+    def fetch_waits(self) -> tuple[float, ...]:
+        return parse_waits(self.fetch_waits_s)
 
     @property
     def preloaded_models(self) -> list[str]:

@@ -7,8 +7,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,30 +57,72 @@ class Caller:
             Forbidden: one of the addresses of the name may not be called. Nothing was sent.
             CallFailed: there was no answer, or none in time.
         """
+        with self._calling("POST", url, headers, body, timeout_s) as answer:
+            _drop(answer.pieces)
+            return answer.status
+
+    @contextmanager
+    def get(self, url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator["Answer"]:
+        """Ask for what is there. The body is read while the answer is held, and by the same deadline.
+
+        Raises:
+            Forbidden, CallFailed: see `post`; reading the body may raise the latter as well.
+        """
+        with self._calling("GET", url, headers, None, timeout_s) as answer:
+            yield answer
+
+    @contextmanager
+    def _calling(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float
+    ) -> Iterator["Answer"]:
         line = _Line(self._allowed, self._resolve, time.monotonic() + timeout_s)
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         place = httpcore.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=target)
-        tls = self._tls if parts.scheme == "https" else None
         named = [("Host", parts.netloc.removesuffix(":")), *headers.items()]
-        try:
-            with (
-                httpcore.HTTPConnection(place.origin, tls, network_backend=line) as connection,
-                connection.stream("POST", place, headers=named, content=body) as answer,
-            ):
-                _drop(answer.iter_stream())
-                return answer.status
-        except TimeoutError as fault:
-            raise CallFailed(f"no answer within {timeout_s:g} s") from fault
-        except (OSError, httpcore.NetworkError, httpcore.ProtocolError, ValueError) as fault:
-            raise CallFailed(f"{type(fault).__name__}: {fault}") from fault
+        with ExitStack() as opened:
+            with _told(timeout_s):
+                tls = self._tls if parts.scheme == "https" else None
+                connection = opened.enter_context(httpcore.HTTPConnection(place.origin, tls, network_backend=line))
+                answer = opened.enter_context(connection.stream(method, place, headers=named, content=body))
+            yield Answer(answer.status, _texts(answer.headers), _read(answer.iter_stream(), timeout_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered. `headers` are named in lower case; `pieces` are the body as it comes, and end by the
+    deadline of the call, with CallFailed if need be."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
+
+
+@contextmanager
+def _told(timeout_s: float) -> Iterator[None]:
+    """Whatever may happen on the way to others, as CallFailed."""
+    try:
+        yield
+    except TimeoutError as fault:
+        raise CallFailed(f"no answer within {timeout_s:g} s") from fault
+    except (OSError, httpcore.NetworkError, httpcore.ProtocolError, ValueError) as fault:
+        raise CallFailed(f"{type(fault).__name__}: {fault}") from fault
+
+
+def _texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+
+
+def _read(pieces: Iterable[bytes], timeout_s: float) -> Iterator[bytes]:
+    with _told(timeout_s):
+        yield from pieces
 
 
 def _drop(answer: Iterable[bytes]) -> None:
     """Read a little, so that a receiver need not see its connection torn. What counts is the status, and that is
     known already."""
     read = 0
-    with suppress(OSError, httpcore.NetworkError, httpcore.ProtocolError):
+    with suppress(CallFailed):
         for piece in answer:
             read += len(piece)
             if read >= _ANSWER_BYTES:

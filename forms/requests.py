@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from egress.addresses import Networks, check_url
+from forms.media_inputs import is_lasting, needed_jobs, read_media
 from forms.strict_json import fingerprint
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
 from jobs.identity import new_job_id, parse_job_id
@@ -119,6 +120,7 @@ def submission_of(
     except ModelNotFound as missing:
         raise InvalidInput(str(missing), [FieldFault("model", str(missing))]) from missing
     entry.validate_input(wanted.input)
+    media = read_media(entry, wanted.input, callable_networks)
     resolved = entry.resolve(wanted.input)
     body_hash = fingerprint(body) if idempotency_key or resend_count else ""
     return Submission(
@@ -141,8 +143,9 @@ def submission_of(
         resend=_resend(resend_count, path, body_hash),
         webhook=_webhook(wanted.webhook),
         lineage=_lineage(wanted),
-        needs=tuple(wanted.depends_on),
-        cache_key=None if fresh else cache_key(entry, resolved),
+        needs=tuple(dict.fromkeys((*wanted.depends_on, *needed_jobs(media)))),
+        cache_key=None if fresh or not is_lasting(media) else cache_key(entry, resolved),
+        media=media,
     )
 
 

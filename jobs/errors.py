@@ -45,6 +45,10 @@ class FieldFault(SafelightError):
         self.field, self.detail = field, detail
 
 
+class UploadNotFound(SafelightError):
+    """No such upload."""
+
+
 class DeliveryNotFound(SafelightError):
     """No such delivery."""
 
@@ -55,6 +59,10 @@ class FileMissing(SafelightError):
 
 class BatchNotFound(SafelightError):
     """No such batch."""
+
+
+class UnsupportedMedia(SafelightError):
+    """This server takes no media of this type."""
 
 
 class StorageFull(SafelightError):
@@ -104,4 +112,18 @@ class ModelUnknown(ModelFault):
     """This worker's catalog has no such model."""
 
     code = "model_unknown"
+    retryable = False
+
+
+class InputGone(ModelFault):
+    """A media input was deleted before the job ran."""
+
+    code = "input_gone"
+    retryable = False
+
+
+class InputUnfit(ModelFault):
+    """A media input is of a type that the model does not take."""
+
+    code = "invalid_media"
     retryable = False

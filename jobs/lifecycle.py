@@ -212,10 +212,10 @@ def release(now: datetime) -> Change:
     return Change("release", _WAITING, {"status": Status.QUEUED, "run_after": now})
 
 
-def miss(policy: IfNeedFails, now: datetime) -> Change:
+def miss(policy: IfNeedFails, now: datetime, fault: Fault = NEED_FAILED) -> Change:
     """What a waiting job needs will not come. Never of one that shall run all the same."""
     verb, status = ("skip", Status.CANCELED) if policy is IfNeedFails.SKIP else ("miss", Status.FAILED)
-    return Change(verb, _WAITING, {**_ended(status, now), "error": asdict(NEED_FAILED)})
+    return Change(verb, _WAITING, {**_ended(status, now), "error": asdict(fault)})
 
 
 def reuse(twin: Job, now: datetime) -> Change:

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from jobs.references import MediaInput
+
 
 class Status(StrEnum):
     """Where a job stands. `waiting`: something that it needs is not there yet."""
@@ -227,6 +229,7 @@ class Submission:
     needs: tuple[str, ...] = ()
     cache_key: str | None = None
     consequential: bool = False
+    media: tuple[MediaInput, ...] = ()  # those of its inputs that are media
 
 
 @dataclass(frozen=True, slots=True)

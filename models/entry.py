@@ -133,6 +133,7 @@ class Entry(_Part):
     _folder: Path = PrivateAttr(default=Path())
     _validator: jsonschema_rs.Draft202012Validator = PrivateAttr()
     _defaults: dict[str, Any] = PrivateAttr()
+    _media: dict[str, tuple[str, ...]] = PrivateAttr()
 
     @model_validator(mode="after")
     def _prepare(self) -> "Entry":
@@ -149,6 +150,7 @@ class Entry(_Part):
             self._validator = jsonschema_rs.Draft202012Validator(self.input)
         except ValueError as fault:
             raise ValueError(f"[input] is not a JSON Schema: {fault}") from fault
+        self._media = _media_inputs(self.input)
         return self
 
     @property
@@ -159,6 +161,11 @@ class Entry(_Part):
     def folder(self) -> Path:
         """Where its TOML lies."""
         return self._folder
+
+    @property
+    def media_inputs(self) -> Mapping[str, tuple[str, ...]]:
+        """The inputs that are media, each with the media types it accepts."""
+        return self._media
 
     @property
     def weights_folder(self) -> Path | None:
@@ -213,6 +220,14 @@ class Entry(_Part):
     @staticmethod
     def steps(resolved: Mapping[str, Any]) -> int:
         return int(resolved.get("steps", 1))
+
+
+def _media_inputs(schema: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    rules = schema.get("properties", {}).items()
+    media = {name: rule for name, rule in rules if isinstance(rule, dict) and rule.get("format") == "media"}
+    if untyped := [name for name, rule in media.items() if not rule.get("x-media")]:
+        raise ValueError(f"input.properties.{untyped[0]}: media has x-media = [media types]")
+    return {name: tuple(rule["x-media"]) for name, rule in media.items()}
 
 
 def _allow_null(schema: dict[str, Any]) -> None:

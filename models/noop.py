@@ -23,7 +23,8 @@ class DiagnosticFault(ModelFault):
 
 
 class Noop:
-    """Holds its worker for `duration_s` seconds in `steps` equal steps, then paints a square of the seed."""
+    """Holds its worker for `duration_s` seconds in `steps` equal steps, then paints a square of the seed, or
+    gives its media input back as it is."""
 
     def generate(self, requests: Sequence[Request], watch: Watch, rows: int = 0) -> list[Result]:
         for request in requests:
@@ -59,7 +60,9 @@ def _fail_whole_batch(wanted: Mapping[str, Any]) -> None:
 
 
 def _result(request: Request) -> Result:
-    return DiagnosticFault() if _asks_to_fail(request) else [_square(request.seed)]
+    if _asks_to_fail(request):
+        return DiagnosticFault()
+    return [Media(one.path.read_bytes(), one.media_type) for one in request.media.values()] or [_square(request.seed)]
 
 
 def _square(seed: int) -> Media:

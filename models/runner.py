@@ -1,7 +1,8 @@
 """What every model can do, whatever it is made of: generate media for a batch of requests, step by step."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -9,12 +10,22 @@ from jobs.errors import ModelFault
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A media input that was resolved: the file with its bytes. Nobody has looked into it yet."""
+
+    path: Path
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """One job's share of a batch. `input` has every default filled in; the seed is always known."""
+    """One job's share of a batch. `input` has every default filled in; the seed is always known. For an input that
+    is media `input` has the reference, as the client gave it, and `media` the file."""
 
     input: Mapping[str, Any]
     seed: int
     attempt: int
+    media: Mapping[str, Attachment] = field(default_factory=dict)  # by the name of the input
 
 
 @dataclass(frozen=True, slots=True)

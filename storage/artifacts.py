@@ -5,10 +5,13 @@ import contextlib
 import hashlib
 import os
 import re
+import secrets
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from storage.incoming import TEMPORARY, Incoming
 
 EXTENSIONS = {
     "image/png": "png",
@@ -22,7 +25,6 @@ MEDIA_TYPES = {extension: media_type for media_type, extension in EXTENSIONS.ite
 SHELVES = 256  # folders, named by the first two digits of what lies in them
 
 _KEY = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{2,5}")
-_TEMPORARY = ".part"
 _ASIDE = "aside"  # beside the shelves: what no job lists, for a while
 
 
@@ -50,22 +52,36 @@ class ArtifactStore:
         """
         digest = hashlib.sha256(data).hexdigest()
         stored = Stored(f"{digest}.{EXTENSIONS.get(media_type, 'bin')}", digest, len(data))
-        path = self._path(stored.key)
-        if _renewed(path, len(data)):
+        if _renewed(self._path(stored.key), len(data)):
             return stored
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=_TEMPORARY)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+        with self.receive() as incoming:
+            incoming.write(data)
+            self.keep(incoming, media_type)
+        return stored
+
+    def receive(self) -> Incoming:
+        """A file for bytes that come piece by piece; one that is not kept leaves nothing behind.
+
+        Raises:
+            OSError: nothing can be stored here.
+        """
+        shelf = self.folder / f"{secrets.randbelow(SHELVES):02x}"  # what a process leaves there is swept
+        shelf.mkdir(parents=True, exist_ok=True)
+        return Incoming(shelf)
+
+    def keep(self, incoming: Incoming, media_type: str) -> Stored:
+        """Store what came in, whole, under its own hash.
+
+        Raises:
+            OSError: see `put`.
+        """
+        digest = incoming.digest
+        stored = Stored(f"{digest}.{EXTENSIONS.get(media_type, 'bin')}", digest, incoming.bytes)
+        path = self._path(stored.key)
+        if not _renewed(path, stored.bytes):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            incoming.become(path)
             _sync_folder(path.parent)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
         return stored
 
     def find(self, key: str) -> Path | None:
@@ -106,7 +122,7 @@ class ArtifactStore:
     def check_writable(self) -> None:
         """Raises: OSError when nothing can be stored here."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=_TEMPORARY):
+        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=TEMPORARY):
             pass
 
     def _path(self, key: str) -> Path:

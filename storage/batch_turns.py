@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, case, insert, literal, or_, select
 from config.failpoints import failpoint
 from jobs import lifecycle
 from jobs.batches import Batch, BatchChange, BatchStatus, LineState, next_pause_s
+from jobs.errors import FieldFault
 from jobs.files import File
 from jobs.values import FINAL, Job, Status, Submission
 from storage.batches import BATCH_COLUMNS, batch_of, change_batch, is_due
@@ -229,11 +230,13 @@ def _written(connection: Connection, batch: Batch, values: Mapping[str, Any]) ->
 
 
 def _judged(taken: Taken, made: Mapping[str, Submitted]) -> Taken:
-    """The line, with what only the database could know: it may need jobs that are not there."""
+    """The line, with what only the database could know: it may need jobs, or media, that are not there."""
     if taken.submission is None or made[taken.submission.id].job:
         return taken
-    missing = ", ".join(made[taken.submission.id].missing)
-    error = {"code": "invalid_value", "message": f"There is no job {missing}.", "param": "depends_on"}
+    refused = made[taken.submission.id]
+    missing = FieldFault("depends_on", f"There is no job {', '.join(refused.missing)}.")
+    fault = next(iter(refused.faults), missing)
+    error = {"code": "invalid_value", "message": fault.detail, "param": fault.field}
     return replace(taken, submission=None, error=error)
 
 

@@ -19,10 +19,10 @@ from storage.deliveries import forget_deliveries
 from storage.engine import Database
 from storage.feed import Entry, append, entry_of
 from storage.group_rows import group_row, member_row, read_groups
-from storage.needs import await_needs, missing_needs
+from storage.needs import await_needs
 from storage.outbox import record_deleted
 from storage.settling import VERB, lock_jobs, noted, settle
-from storage.submissions import earlier, insert_submissions
+from storage.submissions import Submitted, earlier, find_lacking, insert_submissions
 from storage.tables import GROUPS, JOBS, MEMBERS
 
 
@@ -38,7 +38,7 @@ class Ordered:
     group: Group | None
     jobs: Sequence[Job] = ()
     replayed: bool = False
-    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lacking: dict[str, Submitted] = field(default_factory=dict)  # by member
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,8 @@ def insert_group(connection: Connection, order: GroupOrder, now: datetime) -> Or
         made = before.job.lineage.group if before.job else None
         groups = read_groups(connection, [made]) if made else []
         return Ordered(groups[0], replayed=True) if groups else Ordered(None)
-    if missing := missing_needs(connection, order.members):
-        return Ordered(None, missing=missing)
+    if lacking := find_lacking(connection, order.members, now):
+        return Ordered(None, lacking=lacking)
     submitted = insert_submissions(connection, order.members, now)
     if any(one.replayed or one.job is None for one in submitted):
         raise Overtaken

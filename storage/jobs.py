@@ -11,6 +11,7 @@ from jobs import lifecycle
 from jobs.errors import Conflict, JobNotFound
 from jobs.identity import first_id_since
 from jobs.values import FINAL, Attempt, Job, Status, Submission
+from storage.attaching import want_again
 from storage.changing import change
 from storage.deliveries import forget_deliveries
 from storage.engine import Database
@@ -20,7 +21,7 @@ from storage.outbox import record_deleted
 from storage.rows import JOB_COLUMNS, attempt_of, job_of
 from storage.statuses import QUEUED, WAITING
 from storage.submissions import Submitted, insert_submissions
-from storage.tables import ARTIFACTS, ATTEMPTS, JOBS
+from storage.tables import ARTIFACTS, ATTEMPTS, JOBS, UPLOADS
 
 _OF_IDS = select(*JOB_COLUMNS).where(JOBS.c.id.in_(bindparam("ids", expanding=True)))
 _UNFINISHED = (Status.WAITING, Status.QUEUED, Status.RUNNING)
@@ -116,10 +117,12 @@ class JobStore:
     def retry(self, job_id: str, tenant: str | None = None) -> Job:
         """Raises: Conflict when the job is not failed, canceled or expired."""
         with self.database.writing() as connection:
+            now = self.database.now(connection)
             job = _read(connection, job_id, tenant, lock=True)
-            changed = change(connection, job_id, lifecycle.retry(job, self.database.now(connection)))
+            changed = change(connection, job_id, lifecycle.retry(job, now))
             if changed is None:
                 raise Conflict(f"A job that is {job.status} cannot be retried.")
+            want_again(connection, changed.needs, now)
             await_needs(connection, [changed])
             return changed
 
@@ -140,18 +143,21 @@ class JobStore:
                 forget_deliveries(connection, job_id)
 
     def listed(self, keys: Sequence[str]) -> set[str]:
-        """Those of the artifact keys that some job, of whatever tenant, lists."""
-        query = select(ARTIFACTS.c.key).where(ARTIFACTS.c.key.in_(keys))
+        """Those of the artifact keys that some job or upload, of whatever tenant, lists."""
+        by_jobs = select(ARTIFACTS.c.key).where(ARTIFACTS.c.key.in_(keys))
+        by_uploads = select(UPLOADS.c.key).where(UPLOADS.c.key.in_(keys))
         with self.database.reading() as connection:
-            return set(connection.execute(query).scalars())
+            return set(connection.execute(union_all(by_jobs, by_uploads)).scalars())
 
     def lists_artifact(self, key: str, tenant: str | None = None) -> bool:
-        """Does any job that this tenant may see list these bytes?"""
-        query = select(literal(1)).select_from(ARTIFACTS).where(ARTIFACTS.c.key == key).limit(1)
+        """Does any job or upload that this tenant may see list these bytes?"""
+        by_jobs = select(literal(1)).select_from(ARTIFACTS).where(ARTIFACTS.c.key == key).limit(1)
+        by_uploads = select(literal(1)).select_from(UPLOADS).where(UPLOADS.c.key == key).limit(1)
         if tenant is not None:
-            query = query.join(JOBS, JOBS.c.id == ARTIFACTS.c.job_id).where(JOBS.c.tenant == tenant)
+            by_jobs = by_jobs.join(JOBS, JOBS.c.id == ARTIFACTS.c.job_id).where(JOBS.c.tenant == tenant)
+            by_uploads = by_uploads.where(UPLOADS.c.tenant == tenant)
         with self.database.reading() as connection:
-            return connection.execute(query).first() is not None
+            return any(connection.execute(query).first() is not None for query in (by_jobs, by_uploads))
 
     def ping(self) -> None:
         """Raises: StoreUnavailable."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, delete, select, union_all
 from jobs import lifecycle
 from jobs.identity import first_id_since
 from jobs.values import Job, Status
+from storage.attaching import want_again
 from storage.changing import change_all
 from storage.deliveries import forget_deliveries
 from storage.engine import Database
@@ -93,6 +94,7 @@ class Mending:
         for needs in (False, True):
             some = [job_id for job_id in ids if needy.get(job_id) is needs]
             changed += change_all(connection, some, lifecycle.retry_from(status, now, needs=needs))
+        want_again(connection, [need for job in changed for need in job.needs], now)
         await_needs(connection, changed)
         return changed
 

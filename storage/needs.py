@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select
 
 from jobs import lifecycle
-from jobs.values import FINAL, IfNeedFails, Job, Status, Submission
+from jobs.values import FINAL, Fault, IfNeedFails, Job, Status, Submission
+from storage.attaching import faults_of, outcomes_of
 from storage.changing import change_all
 from storage.outbox import Consequence, mark_consequential, write_down
 from storage.rows import JOB_COLUMNS, job_of
@@ -38,6 +39,7 @@ def await_needs(connection: Connection, jobs: Iterable[Job]) -> None:
     needed = sorted({need for job in waiting for need in job.needs})
     query = select(JOBS.c.id, JOBS.c.status).where(JOBS.c.id.in_(needed)).order_by(JOBS.c.id).with_for_update()
     statuses: dict[str, str] = dict(tuple(row) for row in connection.execute(query))
+    statuses |= outcomes_of(connection, set(needed) - statuses.keys())
     mark_consequential(connection, needed)
     connection.execute(delete(NEEDS).where(NEEDS.c.job_id.in_([job.id for job in waiting])))
     connection.execute(insert(NEEDS), [{"need_id": need, "job_id": job.id} for job in waiting for need in job.needs])
@@ -65,10 +67,22 @@ def meet_needs(connection: Connection, happened: Sequence[Consequence], now: dat
     still = select(NEEDS.c.job_id).where(NEEDS.c.job_id.in_([job.id for job in waiting])).distinct()
     open_ones = set(connection.execute(still).scalars()) | {job.id for job in failed}
     changed = change_all(connection, [job.id for job in waiting if job.id not in open_ones], lifecycle.release(now))
-    for policy in (IfNeedFails.FAIL, IfNeedFails.SKIP):
-        ids = [job.id for job in failed if job.lineage.if_need_fails is policy]
-        changed += change_all(connection, ids, lifecycle.miss(policy, now))
-    return changed
+    return changed + _miss(connection, failed, met, now)
+
+
+def _miss(
+    connection: Connection, failed: Sequence[Job], met: Mapping[str, Sequence[str]], now: datetime
+) -> list[Job]:
+    """End those that will never have what they need; each hears why, where an input could not be fetched."""
+    if not failed:
+        return []
+    faults = faults_of(connection, {need for job in failed for need in met[job.id]})
+    alike: dict[tuple[IfNeedFails, Fault], list[str]] = {}
+    for job in failed:
+        fault = next((faults[need] for need in met[job.id] if need in faults), lifecycle.NEED_FAILED)
+        alike.setdefault((job.lineage.if_need_fails, fault), []).append(job.id)
+    changes = ((ids, lifecycle.miss(policy, now, fault)) for (policy, fault), ids in alike.items())
+    return [job for ids, change in changes for job in change_all(connection, ids, change)]
 
 
 def _locked(connection: Connection, job_ids: Mapping[str, object]) -> list[Job]:

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
+from jobs.errors import FieldFault
 from jobs.values import Job, Submission
+from storage.attaching import look_up_media, write_uses
 from storage.changing import list_artifacts
 from storage.deliveries import record_events
 from storage.feed import append, entry_of
@@ -22,23 +24,34 @@ RESEND_WINDOW = timedelta(minutes=10)  # a marked retry that comes later is a ne
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What became of one submission: a new job, the job its key made before, or none: the keys conflict, or it needs
-    what its tenant does not have."""
+    """What became of one submission: a new job, the job its key made before, or none: the keys conflict, it needs
+    what its tenant does not have, or has media among its inputs that cannot be."""
 
     job: Job | None
     replayed: bool = False
     missing: tuple[str, ...] = ()
+    faults: tuple[FieldFault, ...] = ()
 
     @property
     def refusal(self) -> str | None:
         """Why there is no job, for those who have no client to tell."""
         if self.job is not None:
             return None
+        if self.faults:
+            return "; ".join(map(str, self.faults))
         return f"It needs {', '.join(self.missing)}, which is not there." if self.missing else "Its key is taken."
 
     @property
     def conflict(self) -> bool:
-        return self.job is None and not self.missing
+        return self.job is None and not self.missing and not self.faults
+
+
+def find_lacking(connection: Connection, wanted: Sequence[Submission], now: datetime) -> dict[str, Submitted]:
+    """By submission, what those get that lack something. Writes nothing."""
+    missing = missing_needs(connection, wanted)
+    sources = look_up_media(connection, wanted, now)
+    found = {one.id: Submitted(None, missing=missing.get(one.id, ()), faults=sources.faults(one)) for one in wanted}
+    return {job_id: lacking for job_id, lacking in found.items() if lacking.missing or lacking.faults}
 
 
 def insert_submissions(connection: Connection, wanted: Sequence[Submission], now: datetime) -> list[Submitted]:
@@ -46,6 +59,7 @@ def insert_submissions(connection: Connection, wanted: Sequence[Submission], now
     known = _jobs_by_key(connection, wanted) | _jobs_by_resend(connection, wanted, now)
     makers = find_makers(connection, wanted)
     missing = missing_needs(connection, wanted)
+    sources = look_up_media(connection, wanted, now)
     answers: list[Submitted] = []
     fresh: list[tuple[Submission, Job]] = []
     for submission in wanted:
@@ -54,15 +68,18 @@ def insert_submissions(connection: Connection, wanted: Sequence[Submission], now
             body_hash, job = known[key]
             answers.append(Submitted(job, replayed=True) if body_hash == submission.body_hash else Submitted(None))
             continue
-        if submission.id in missing:
-            answers.append(Submitted(None, missing=missing[submission.id]))
+        lacking = Submitted(None, missing=missing.get(submission.id, ()), faults=sources.faults(submission))
+        if lacking.missing or lacking.faults:
+            answers.append(lacking)
             continue
-        job = begin(submission, makers, now)
+        job = begin(sources.settled(submission), makers, now)
         fresh.append((submission, job))
         answers.append(Submitted(job))
         if key[1]:
             known[key] = (submission.body_hash, job)
     _insert(connection, fresh, makers, now)
+    write_uses(connection, sources, [submission for submission, _ in fresh])
+    await_needs(connection, [job for _, job in fresh])
     return answers
 
 
@@ -86,7 +103,6 @@ def _insert(
     if makers:
         _share(connection, jobs, makers, now)
     record_consequences(connection, jobs)
-    await_needs(connection, jobs)
     _remember_keys(connection, fresh, now)
 
 

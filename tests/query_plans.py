@@ -13,10 +13,11 @@ from storage.engine import Database
 
 _GROWING = (
     "jobs|idempotency_keys|attempts|artifacts|changes|deliveries|results|seen_files|files|batches|batch_lines|groups|"
-    "members"
+    "members|uploads|upload_uses"
 )
 _ALIVE_ONLY = (
     "ix_jobs_claim|ix_jobs_batch|ix_jobs_waiting|ix_jobs_lease|ix_jobs_deadline|ix_deliveries_due|ix_batches_due"
+    "|ix_uploads_due|ix_uploads_wanted"
 )
 _STEPS_A_ROW = 3  # of a walk over a table that does nothing with what it reads
 

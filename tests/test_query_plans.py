@@ -1,14 +1,14 @@
 """What the service asks of its database costs the same however many jobs are finished."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, select
 
-from jobs import lifecycle
 from jobs.identity import first_id_since, new_id, new_job_id
+from jobs.references import MediaInput, UploadReference, UrlReference
+from jobs.uploads import Content
 from jobs.values import Resend, Status
 from storage.backlog import read_backlog
 from storage.circuits import Circuits
@@ -22,20 +22,18 @@ from storage.jobs import JobStore
 from storage.mending import Choice, Mending
 from storage.migrations import upgrade
 from storage.needs import meet_needs
-from storage.rows import row_of
-from storage.tables import ARTIFACTS, ATTEMPTS, CHANGES, DELIVERIES, IDEMPOTENCY, JOBS, RESULTS
+from storage.tables import (
+    CHANGES,
+    JOBS,
+)
+from storage.uploads import Uploads
 from tests.batches import submission, success
-from tests.companies import end_many_groups
+from tests.crowds import FINISHED, LONG_AGO, NOW, crowd
 from tests.query_plans import costs_of
 from tests.servers import new_postgres_database
 from workers.aftermath import FOLLOW
 
-FINISHED = 20_000
 TOUCHED_MOST = 2_500  # a walk over the finished ones touches them all
-
-NOW = datetime.now(UTC)
-LONG_AGO = NOW - timedelta(days=30)
-ADDRESS = {"tenant": "t", "event": "completed", "url": "http://x", "host": "x", "body": "{}"}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -46,76 +44,9 @@ def crowded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     else:
         database = Database(f"sqlite:///{tmp_path_factory.mktemp('crowded') / 'jobs.db'}")
         upgrade(database)
-    _finish_many(database)
-    _begin_some(database)
-    end_many_groups(database, 2_000)
-    with database.writing() as connection:
-        connection.execute(text("ANALYZE"))
+    crowd(database)
     yield database
     database.close()
-
-
-def _finish_many(database: Database) -> None:
-    made = row_of(lifecycle.submit(submission(), LONG_AGO))
-    ids = [first_id_since(LONG_AGO + timedelta(seconds=number)) for number in range(FINISHED)]
-    jobs = [
-        made
-        | {
-            "id": job_id,
-            "status": "failed" if number % 500 == 0 else "succeeded",
-            "model": "rare" if number % 1000 == 0 else "m",
-            "finished_at": LONG_AGO + timedelta(seconds=number),
-            "worker": "dead",
-            "deadline": LONG_AGO if number % 2 else None,
-        }
-        for number, job_id in enumerate(ids)
-    ]
-    attempt = {"fence": 1, "number": 1, "worker": "dead", "started_at": LONG_AGO, "details": "", "outcome": "succeed"}
-    used = {"created_at": LONG_AGO, "last_used_at": LONG_AGO}
-    tried = {"status": "delivered", "tries": 1, "fence": 1, "created_at": LONG_AGO, "next_try_at": None}
-    delivery = ADDRESS | tried
-    rows: dict[Any, list[dict[str, Any]]] = {
-        JOBS: jobs,
-        IDEMPOTENCY: [
-            {"tenant": "t", "key": f"key-{number}", "body_hash": "h", "job_id": job_id, "created_at": LONG_AGO}
-            for number, job_id in enumerate(ids)
-        ],
-        ATTEMPTS: [attempt | {"job_id": job_id} for job_id in ids],
-        ARTIFACTS: [{"key": f"{number}.png", "job_id": job_id} for number, job_id in enumerate(ids)],
-        RESULTS: [
-            {"tenant": "t", "cache_key": f"work-{number}", "job_id": job_id, **used}
-            for number, job_id in enumerate(ids)
-        ],
-        CHANGES: [{"job_id": job_id, "verb": "succeed", "model": "m"} for job_id in ids],
-        DELIVERIES: [
-            delivery | {"id": new_id(), "job_id": job_id, "finished_at": LONG_AGO + timedelta(seconds=number)}
-            for number, job_id in enumerate(ids)
-        ],
-    }
-    with database.writing() as connection:
-        for table, some in rows.items():
-            connection.execute(insert(table), some)
-
-
-def _begin_some(database: Database) -> None:
-    store, claims = JobStore(database), Claims(database)
-    queues = ["gpu"] * 60 + ["cpu"] * 20
-    store.submit([submission(queue=queue) for queue in queues])
-    store.submit([submission(queue="late", deadline=NOW - timedelta(seconds=1)) for _ in range(5)])
-    needed = submission(queue="needed")
-    store.submit([needed, *(submission(needs=(needed.id,)) for _ in range(5))])
-    claims.claim("gpu", "slow", -5.0, lambda _: 4)
-    claims.claim("gpu", "busy", 600.0, lambda _: 4)
-    pending = ADDRESS | {
-        "job_id": new_id(),
-        "status": "pending",
-        "tries": 0,
-        "fence": 0,
-        "created_at": NOW,
-        "next_try_at": NOW - timedelta(seconds=5),
-    }
-    with database.writing() as connection:
-        connection.execute(insert(DELIVERIES), [pending | {"id": new_id()} for _ in range(5)])
 
 
 def _turn_over(database: Database) -> None:
@@ -157,6 +88,22 @@ def _follow(database: Database) -> None:
     assert need.id in consequences.waiting(10)
     _, released = consequences.work_off()
     assert [one.queue for one in released] == ["then"]
+
+
+def _fetch(database: Database) -> None:
+    uploads, store = Uploads(database), JobStore(database)
+    content = Content("new.png", "ab", 7, "image/png")
+    here = uploads.add("t", None, content, 60.0)
+    url = MediaInput("b", UrlReference("http://x/a"), ("image/png",))
+    both = submission(queue="media", media=(MediaInput("a", UploadReference(here.id), ("image/png",)), url))
+    store.submit([both, submission(queue="media", media=(url,))])
+    assert uploads.due(10)
+    fetched = uploads.claim(60.0, ["elsewhere"])
+    assert fetched
+    uploads.conclude(fetched, content, (), 1.0, 60.0)
+    assert Consequences(database, [meet_needs]).work_off()[1]
+    assert uploads.find(store.get(both.id), url.reference) == content
+    assert len(uploads.list("t", before_id=new_id())) == 50
 
 
 def _read_feed(database: Database) -> None:
@@ -249,6 +196,9 @@ DUTIES: dict[str, Callable[[Database], Any]] = {
     "deliveries due": _deliveries(lambda deliveries: deliveries.due(64)),
     "claim a delivery": _deliveries(lambda deliveries: deliveries.claim(60.0, ["elsewhere"])),
     "list deliveries": _deliveries(lambda deliveries: deliveries.list("t")),
+    "uploads and fetches": _fetch,
+    "retire uploads": lambda database: Uploads(database).retire(60.0, 20),
+    "artifact of an upload": _store(lambda store: store.lists_artifact("up-19000.png", "t")),
     "retire deliveries": _deliveries(lambda deliveries: deliveries.retire(864_000.0, 20)),
 }
 

@@ -29,6 +29,7 @@ from models.entry import Entry
 from models.runner import Media, Result, Runner
 from storage.artifacts import ArtifactStore
 from storage.claims import Ending, Wanted
+from workers.attachments import attach
 from workers.bench import Bench
 from workers.companions import gather, room
 from workers.generation import generate
@@ -138,11 +139,15 @@ def run(bench: Bench, jobs: Sequence[Job], lease: Lease) -> Work:
         lease.confirm()
         lease.expect_sign_within(entry.limits.step_timeout_s)
         started = time.monotonic()
-        made = generate(bench, entry, runner, jobs, lease)
-        results = {job_id: one.result for job_id, one in made.items()}
+        attached, faults = attach(bench, entry, jobs)
+        able = [job for job in jobs if job.id in attached]
+        made = generate(bench, entry, runner, able, lease, attached) if able else {}
+        results = {**faults, **{job_id: one.result for job_id, one in made.items()}}
         contexts = {job_id: one.context for job_id, one in made.items()}
     except Interrupted:
         pass
+    except StoreUnavailable as fault:  # nothing was tried yet: it goes back, at no cost to it
+        log.warning("inputs cannot be looked up: %s", fault)
     except ModelFault as fault:
         results, details = dict.fromkeys((job.id for job in jobs), fault), traceback.format_exc()
     except Exception as fault:  # an attempt must conclude, whatever happened to it

@@ -12,6 +12,7 @@ from storage.circuits import Circuits
 from storage.claims import Claims
 from storage.orphans import Orphans
 from storage.previews import PreviewWriter
+from storage.uploads import Uploads
 from workers.affinity import Affinity
 from workers.arrivals import Arrivals
 from workers.hands import Hands
@@ -28,6 +29,7 @@ class Bench:
     name: str
     claims: Claims
     orphans: Orphans
+    uploads: Uploads
     circuits: Circuits
     artifacts: ArtifactStore
     bus: Bus

@@ -1,5 +1,5 @@
 """The composition root of the courier: Celery for light work, which waits for others more than it computes. Never
-imports torch. It delivers webhooks, works off consequences, and does batches."""
+imports torch. It delivers webhooks, works off consequences, does batches, and fetches inputs that a URL names."""
 
 import logging
 import os
@@ -18,9 +18,10 @@ from storage.engine import Database
 from workers.aftermath import Aftermath
 from workers.batches import BatchDesk
 from workers.delivery import Dispatch
+from workers.fetching import Fetcher
 from workers.pool import WakingThreads
 from workers.queue import COURIER, Doorbell, build_celery
-from workers.tasks import define_deliver, define_follow, define_work_off
+from workers.tasks import define_deliver, define_fetch, define_follow, define_work_off
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,11 @@ class Courier:
         self._dispatch = Dispatch(settings, database)
         self._aftermath = Aftermath(settings, database, self._app)
         self._desk = BatchDesk(settings, database, catalog, doorbell, bus, self._draining)
+        self._fetcher = Fetcher(settings, database, self._draining)
         define_deliver(self._app, self._deliver)
         define_follow(self._app, self._follow)
         define_work_off(self._app, self._work_off)
+        define_fetch(self._app, self._fetch)
 
     def run(self) -> None:
         worker_shutting_down.connect(self._drain, weak=False)
@@ -86,6 +89,16 @@ class Courier:
                 self._desk.turn()
         except StoreUnavailable as fault:
             log.warning("a batch waits for the database, the reaper will ring again: %s", fault)
+
+    def _fetch(self) -> None:
+        """Those that wait for what was fetched go on at once."""
+        try:
+            for _ in range(_IN_A_ROW):
+                if self._draining.is_set() or self._fetcher.fetch_next() is None:
+                    return
+                self._follow()
+        except StoreUnavailable as fault:
+            log.warning("not fetched or not written down, the reaper will ring again: %s", fault)
 
     def _drain(self, **_: object) -> None:
         """Told to stop: begin nothing more, and leave at the end of the grace what is still under way. Its lease

@@ -11,6 +11,7 @@ from jobs.identity import seed_of
 from jobs.values import Job
 from models.entry import Entry
 from models.runner import Request, Result, Runner
+from workers.attachments import NO_MEDIA, Attached
 from workers.bench import Bench
 from workers.lease import Lease
 from workers.steps import Steps
@@ -27,18 +28,26 @@ class Made(NamedTuple):
     context: Mapping[str, Any]
 
 
-def generate(bench: Bench, entry: Entry, runner: Runner, jobs: Sequence[Job], lease: Lease) -> dict[str, Made]:
+def generate(
+    bench: Bench,
+    entry: Entry,
+    runner: Runner,
+    jobs: Sequence[Job],
+    lease: Lease,
+    attached: Mapping[str, Attached] = NO_MEDIA,
+) -> dict[str, Made]:
     """Results by job. When the device's memory does not suffice, other models make room, and then the batch is
     divided, until each job has had its try alone. What was learnt bounds the batches after it."""
     kind = kind_of(entry, jobs[0])
     parts = list(_parts(jobs, bench.capacities.most(kind)))
     if len(parts) > 1:
-        return {k: v for part in parts for k, v in generate(bench, entry, runner, part, lease).items()}
+        some = (generate(bench, entry, runner, part, lease, attached) for part in parts)
+        return {job_id: result for results in some for job_id, result in results.items()}
     outputs = sum(job.units for job in jobs)
     rows = _rows(entry, jobs[0], outputs, bench.capacities.most(kind))
     try:
         with Steps(bench.bus, bench.previews, jobs, lease) as steps:
-            results = runner.generate([request_of(entry, job) for job in jobs], steps, rows)
+            results = runner.generate([request_of(entry, job, attached.get(job.id, {})) for job in jobs], steps, rows)
         bench.capacities.note_worked(kind, rows)
         context = bench.models.context(entry, rows)
         return {job.id: Made(result, context) for job, result in zip(jobs, results, strict=True)}
@@ -48,7 +57,7 @@ def generate(bench: Bench, entry: Entry, runner: Runner, jobs: Sequence[Job], le
             if len(jobs) == 1 and rows == outputs:
                 return {jobs[0].id: Made(fault, {})}
         log.warning("out of memory with %d output(s) of %s: trying with less", rows, entry.full_name)
-    return generate(bench, entry, runner, jobs, lease)
+    return generate(bench, entry, runner, jobs, lease, attached)
 
 
 def kind_of(entry: Entry, job: Job) -> Kind:
@@ -56,10 +65,11 @@ def kind_of(entry: Entry, job: Job) -> Kind:
     return entry.full_name, entry.shape(entry.resolve(job.input))
 
 
-def request_of(entry: Entry, job: Job) -> Request:
+def request_of(entry: Entry, job: Job, media: Attached) -> Request:
     resolved = entry.resolve(job.input)
     seed = resolved.get("seed")
-    return Request(resolved, seed_of(job.lineage.original or job.id) if seed is None else int(seed), job.attempt)
+    seed = seed_of(job.lineage.original or job.id) if seed is None else int(seed)
+    return Request(resolved, seed, job.attempt, media)
 
 
 def _parts(jobs: Sequence[Job], most: int | None) -> Iterator[Sequence[Job]]:

@@ -27,6 +27,7 @@ from storage.engine import Database
 from storage.jobs import JobStore
 from storage.orphans import Orphans
 from storage.previews import PreviewWriter
+from storage.uploads import Uploads
 from workers.affinity import Affinity
 from workers.arrivals import Arrivals
 from workers.attempt import work_off
@@ -88,6 +89,7 @@ class Worker:
             circuits=open_circuits(self.database, settings),
             artifacts=artifacts,
             orphans=Orphans(self.jobs, artifacts),
+            uploads=Uploads(self.database),
             bus=self.bus,
             previews=PreviewWriter(settings.broker_url, self.errands),
             doorbell=self.doorbell,

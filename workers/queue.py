@@ -8,6 +8,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from config.settings import Settings
+from jobs.references import is_to_be_fetched
 from jobs.values import Job, Status
 from storage.bus import Errands, connect
 
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 LOOK = "safelight.look"  # the task's name; its id is the id of the job that rang
 DELIVER = "safelight.deliver"  # the courier's: a webhook is due
+FETCH = "safelight.fetch"  # the courier's: an input is to be fetched
 FOLLOW = "safelight.follow"  # the courier's: a change has consequences
 WORK_OFF = "safelight.work_off"  # the courier's: a batch is due
 COURIER = "courier"  # the queue it listens to
@@ -82,11 +84,14 @@ class Doorbell:
 
     def ring_courier(self, changed: Iterable[Job | None]) -> None:
         """Ring for changed jobs that have a webhook, so that there may be something to deliver, or consequences: of
-        these once, since who is woken works off all there are. What a waiting job needs may be there already."""
+        these once, since who is woken works off all there are. What a waiting job needs may be there already,
+        or is to be fetched."""
         known = [job for job in changed if job]
         self.ring([(job.id, COURIER) for job in known if job.webhook], DELIVER)
         rippling = [job for job in known if job.consequential or job.status is Status.WAITING]
         self.ring([(job.id, COURIER) for job in rippling[:1]], FOLLOW)
+        waiting = (job for job in known if job.status is Status.WAITING)
+        self.ring([(job.id, COURIER) for job in waiting if is_to_be_fetched(job.input)], FETCH)
 
     def ring_delivery(self, subject: str) -> None:
         """Ring for a webhook that is due: of what has this id."""

@@ -1,6 +1,6 @@
 """The reaper: looks, every second, for what nobody looks after. Expired leases, jobs that wait in silence,
-deadlines, ticks of schedules, watched folders, webhooks that are due, bytes that no job lists. Any number may run,
-one leads; and should two ever believe that they do, each thing they do is guarded by itself."""
+deadlines, ticks of schedules, watched folders, webhooks and fetches that are due, bytes that no job lists. Any number
+may run, one leads; and should two ever believe that they do, each thing they do is guarded by itself."""
 
 import logging
 import os
@@ -34,9 +34,10 @@ from storage.jobs import JobStore
 from storage.leadership import Leadership
 from storage.orphans import Orphans
 from storage.results import trim_results
+from storage.uploads import Uploads
 from workers.folders import FolderWatch, Lookout
 from workers.narrator import Narrator
-from workers.queue import COURIER, DELIVER, ENOUGH, FOLLOW, WORK_OFF, Doorbell, build_celery
+from workers.queue import COURIER, DELIVER, ENOUGH, FETCH, FOLLOW, WORK_OFF, Doorbell, build_celery
 from workers.timetable import Timetable
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,9 @@ class Reaper:
             self.ring_for_deliveries,
             self.ring_for_consequences,
             self.ring_for_batches,
+            self.ring_for_fetches,
         )
+        self._uploads = Uploads(self._database)
         self._orphans = Orphans(JobStore(self._database), ArtifactStore(settings.artifacts_folder))
         catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
         desk = open_desk(settings, catalog)
@@ -131,6 +134,13 @@ class Reaper:
         if due and int(self._broker.llen(COURIER)) < ENOUGH:
             self._doorbell.ring_now([(batch_id, COURIER) for batch_id in due], WORK_OFF)
 
+    def ring_for_fetches(self) -> None:
+        """Inputs whose next try is due, and those whose bell was lost."""
+        waiting = int(self._broker.llen(COURIER))
+        due = self._uploads.due(ENOUGH)[waiting:] if waiting < ENOUGH else []
+        if due:
+            self._doorbell.ring_now([(upload_id, COURIER) for upload_id in due], FETCH)
+
     def sweep_files(self, shelf: int, grace_s: float = _ORPHAN_GRACE_S) -> None:
         """Files whose time is over, and bytes that no row names."""
         sweep(self._files, self._folder, shelf, grace_s)
@@ -158,6 +168,7 @@ class Reaper:
         self._deliveries.retire(self._settings.webhook_retention_s)
         self._batches.retire(self._settings.batch_retention_s)
         self.sweep_files(self._shelf)
+        self._uploads.retire(self._settings.upload_retention_s)
         self.sweep_artifacts(self._shelf)
         self._shelf = (self._shelf + 1) % SHELVES
 

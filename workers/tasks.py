@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.worker.control import Panel
 
-from workers.queue import DELIVER, FOLLOW, LOOK, WORK_OFF
+from workers.queue import DELIVER, FETCH, FOLLOW, LOOK, WORK_OFF
 
 
 def define_look(app: Celery, look: Callable[[str], int]) -> None:
@@ -39,6 +39,14 @@ def define_work_off(app: Celery, work_off: Callable[[], None]) -> None:
     @app.task(name=WORK_OFF, send_events=False, ignore_result=True, acks_late=False)  # type: ignore[untyped-decorator]
     def run_work_off(*_args: Any, **_kwargs: Any) -> None:
         work_off()
+
+
+def define_fetch(app: Celery, fetch: Callable[[], None]) -> None:
+    """The courier's, for inputs that a URL names."""
+
+    @app.task(name=FETCH, send_events=False, ignore_result=True, acks_late=False)  # type: ignore[untyped-decorator]
+    def run_fetch(*_args: Any, **_kwargs: Any) -> None:
+        fetch()
 
 
 def answer_revoke(cancel: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ from storage.tables.jobs import ARTIFACTS, ATTEMPTS, IDEMPOTENCY, JOBS
 from storage.tables.operation import CIRCUITS, LEADERS
 from storage.tables.parts import METADATA
 from storage.tables.results import RESULTS, TWINS
+from storage.tables.uploads import UPLOAD_USES, UPLOADS
 from storage.tables.webhooks import DELIVERIES, WEBHOOK_SECRETS
 
 __all__ = [
@@ -33,5 +34,7 @@ __all__ = [
     "SEEN_FILES",
     "TRIGGERS",
     "TWINS",
+    "UPLOADS",
+    "UPLOAD_USES",
     "WEBHOOK_SECRETS",
 ]
