@@ -117,6 +117,18 @@ def test_a_call_that_times_out_and_is_sent_again_makes_one_job(stack: RunningSta
     assert again.job_id != made.job_id  # type: ignore[attr-defined]
 
 
+def test_a_call_outlives_the_process_that_heard_it_and_makes_one_job(
+    stack: RunningStack, theirs: openai.OpenAI
+) -> None:
+    patient = theirs.with_options(max_retries=12)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(patient.images.generate, model="noop", prompt="outlived", extra_body={"duration_s": 2})
+        wait_until(lambda: bool(jobs(stack, "outlived")), "the job is there")
+        stack.kill("api")
+        made = call.result(120)
+    assert jobs(stack, "outlived") == [made.job_id]  # type: ignore[attr-defined]
+
+
 def test_a_client_that_goes_away_takes_no_job_with_it(stack: RunningStack, theirs: openai.OpenAI) -> None:
     gone = theirs.with_options(timeout=0.5, max_retries=0)
     with pytest.raises(openai.APITimeoutError):
