@@ -1,9 +1,11 @@
 """Form bodies, as strictly as JSON ones: bounded in size, without NUL, no name twice."""
 
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import Request
+from starlette.datastructures import UploadFile
 from starlette.types import Message
 
 from api.body import MAX_BODY_BYTES
@@ -14,6 +16,7 @@ from jobs.errors import FieldFault, InvalidInput
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 _FIELDS_MOST = 200
+_AT_A_TIME = 1 << 20
 _NESTED = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 
 
@@ -40,6 +43,15 @@ async def read_form(request: Request, most_bytes: int = MAX_BODY_BYTES, most_fil
         _put(fields, name, value)
     check_texts(fields)
     return fields
+
+
+async def pieces_of(file: UploadFile) -> AsyncIterator[bytes]:
+    """The bytes of a file in a form, once."""
+    try:
+        while piece := await file.read(_AT_A_TIME):
+            yield piece
+    finally:
+        await file.close()
 
 
 def _bounded(request: Request, most_bytes: int) -> Any:

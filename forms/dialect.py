@@ -3,7 +3,7 @@ the model cannot make become the nearest it can; words without an effect here ar
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from models.entry import Entry
 OUTPUTS_MOST = 10
 
 _THEIR_MODELS = re.compile(r"(?:gpt|chatgpt|dall-e|sora)[\w.-]*")
+_WHOLE = {"type": "integer"}
 _DIGITS_MOST = 18
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
@@ -27,6 +28,7 @@ _WITHOUT_EFFECT = {
     "frame_duration_ms",
     "input_fidelity",
     "moderation",
+    "prompt",  # of models that take none
     "quality",
     "safety_identifier",
     "style",
@@ -58,20 +60,29 @@ def image_wish(catalog: Catalog, body: Mapping[str, Any]) -> Wish:
     return Wish(entry, tuple(_job(model, body, share) for share in _shares(entry, inputs, number)))
 
 
-def video_wish(catalog: Catalog, body: Mapping[str, Any]) -> Wish:
-    """The same of the body of /videos. Its values may all be text: it comes as a form."""
-    model, entry = find_model(catalog, body.get("model"), "video")
+def edit_wish(catalog: Catalog, body: Mapping[str, Any], pictures: Sequence[str]) -> Wish:
+    """The same of the body of images/edits, which comes as a form, and of references to the pictures in it."""
+    model, entry = find_model(catalog, body.get("model"), "image", max(1, len(pictures)))
+    number = _number_of_outputs(spelled_out(body.get("n"), _WHOLE))
+    given = {name: value for name, value in body.items() if value is not None and name not in _OF_THE_ANSWER}
+    inputs = _form_inputs(entry, given, handled={"model", "n", "size"}) | _pictures(entry, "image", pictures)
+    inputs |= _sizes(entry, given.get("size"))
+    return Wish(entry, tuple(_job(model, body, share) for share in _shares(entry, inputs, number)))
+
+
+def video_wish(catalog: Catalog, body: Mapping[str, Any], pictures: Sequence[str] = ()) -> Wish:
+    """The same of the body of /videos, which comes as a form too."""
+    model, entry = find_model(catalog, body.get("model"), "video", len(pictures))
     given = {name: value for name, value in body.items() if value is not None}
-    inputs = {
-        name: _spelled_out(value, _rule(entry, name))
-        for name, value in _inputs(entry, given, handled={"model", "seconds", "size"}).items()
-    }
+    inputs = _form_inputs(entry, given, handled={"model", "seconds", "size"})
+    inputs |= _pictures(entry, "input_reference", pictures)
     inputs |= _sizes(entry, given.get("size")) | _seconds(entry, given.get("seconds"))
     return Wish(entry, (_job(model, body, inputs),))
 
 
-def find_model(catalog: Catalog, asked: Any, kind: str) -> tuple[str, Entry]:
-    """The model that is meant, and by what name; none, or one of OpenAI's own, means the one we would offer first.
+def find_model(catalog: Catalog, asked: Any, kind: str, pictures: int = 0) -> tuple[str, Entry]:
+    """The model that is meant, and by what name; none, or one of OpenAI's own, means the one we would offer first, to
+    somebody who brings so many pictures.
 
     Raises:
         ModelNotFound: there is none of that name, or of that kind.
@@ -84,21 +95,41 @@ def find_model(catalog: Catalog, asked: Any, kind: str) -> tuple[str, Entry]:
     except ModelNotFound:
         if asked and not _THEIR_MODELS.fullmatch(asked):
             raise
-        entry = _first_choice(catalog, kind)
+        entry = _first_choice(catalog, kind, pictures)
         name = entry.name
     if entry.media_kind not in (kind, "none"):
         raise _wrong("model", f"{entry.name} is of the kind {entry.media_kind}, not {kind}.")
     return name, entry
 
 
-def _first_choice(catalog: Catalog, kind: str) -> Entry:
-    """The default model if it is of that kind, else the first that needs nothing but a prompt."""
-    entries = list(catalog)
-    entries.sort(key=lambda entry: not entry.default)
-    for entry in entries:
-        if entry.media_kind == kind and set(entry.input.get("required", ())) <= {"prompt"}:
+def _first_choice(catalog: Catalog, kind: str, pictures: int) -> Entry:
+    """The default model if it is of that kind and can do with what there is, else the first that can."""
+    for entry in sorted(catalog, key=lambda entry: not entry.default):
+        places = _places(entry)
+        enough = {"prompt", *places[:pictures]} >= set(entry.input.get("required", ()))
+        if entry.media_kind == kind and enough and len(places) >= pictures and "prompt" in _properties(entry):
             return entry
-    raise ModelNotFound(f"There is no model of the kind {kind} here that needs a prompt only.")
+    raise ModelNotFound(f"There is no model of the kind {kind} here that can do with this.")
+
+
+def _places(entry: Entry) -> list[str]:
+    """The inputs that are pictures."""
+    return [name for name, kinds in entry.media_inputs.items() if any(kind.startswith("image/") for kind in kinds)]
+
+
+def _pictures(entry: Entry, field: str, references: Sequence[str]) -> dict[str, str]:
+    """Raises: InvalidInput, when there are more than the model takes."""
+    places = _places(entry)
+    if len(references) > len(places):
+        number = f"{len(places)} picture{'s' * (len(places) != 1)}"
+        raise _wrong(field, f"The model {entry.name} takes {number}.")
+    return dict(zip(places, references, strict=False))
+
+
+def _form_inputs(entry: Entry, given: Mapping[str, Any], handled: Collection[str]) -> dict[str, Any]:
+    """The same of a form, whose values are text."""
+    found = _inputs(entry, given, handled)
+    return {name: spelled_out(value, _rule(entry, name)) for name, value in found.items()}
 
 
 def _inputs(entry: Entry, given: Mapping[str, Any], handled: Collection[str]) -> dict[str, Any]:
@@ -189,7 +220,7 @@ def _nearest(value: float, rule: Mapping[str, Any]) -> float:
     return float(min(max(value, low), high))
 
 
-def _spelled_out(value: Any, rule: Mapping[str, Any]) -> Any:
+def spelled_out(value: Any, rule: Mapping[str, Any]) -> Any:
     """The value that a text of a form means to the model; what it cannot mean is left for the schema to refuse."""
     kinds = str(rule.get("type", ""))
     if not isinstance(value, str) or "string" in kinds or len(value) > _DIGITS_MOST:

@@ -1,6 +1,7 @@
 """What a client may say of a job: the envelope around a model's input, and how it becomes a submission."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -149,6 +150,13 @@ def submission_of(
     )
 
 
+def known_by(submission: Submission, body: dict[str, Any], path: str) -> Submission:
+    """The same submission, known again by another body than its own, which names things differently each time."""
+    body_hash = fingerprint(body)
+    resend = submission.resend and Resend(_resend_key(path, body_hash), submission.resend.retry)
+    return replace(submission, body_hash=body_hash, resend=resend)
+
+
 def check_idempotency_key(key: str | None) -> str | None:
     """Raises: InvalidInput, when the key is not 1 to 255 printable ASCII characters."""
     if key is not None and not (0 < len(key) <= _KEY_CHARACTERS and key.isascii() and key.isprintable()):
@@ -161,7 +169,11 @@ def _resend(count: str | None, path: str, body_hash: str) -> Resend | None:
     """Clients of a well-known make number their sendings: 0 is the first, whatever follows a retry of it."""
     if count is None or not count.isascii() or not count.isdigit():
         return None
-    return Resend(f"resend:{path}:{body_hash}", retry=int(count[:9]) > 0)
+    return Resend(_resend_key(path, body_hash), retry=int(count[:9]) > 0)
+
+
+def _resend_key(path: str, body_hash: str) -> str:
+    return f"resend:{path}:{body_hash}"
 
 
 def _lineage(wanted: JobRequest) -> Lineage:

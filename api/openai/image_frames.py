@@ -21,12 +21,13 @@ from jobs.values import Job, Output
 _END = "data: [DONE]\n\n"
 
 
-async def image_frames(context: Context, jobs: Sequence[Job], rendering: Rendering) -> AsyncGenerator[str]:
-    """The frames of an answer to images/generations with `stream`. Partial images are of the first job."""
+async def image_frames(context: Context, jobs: Sequence[Job], rendering: Rendering, verb: str) -> AsyncGenerator[str]:
+    """The frames of an answer with `stream`; `verb` is image_generation or image_edit. Partial images are of the
+    first job."""
     try:
         for job in jobs:
             partial_images = rendering.partial_images if job is jobs[0] else 0
-            async with aclosing(_frames_of(context, job.id, rendering, partial_images)) as frames:
+            async with aclosing(_frames_of(context, job.id, rendering, partial_images, verb)) as frames:
                 async for frame in frames:
                     yield frame
     except SafelightError as error:
@@ -34,7 +35,9 @@ async def image_frames(context: Context, jobs: Sequence[Job], rendering: Renderi
     yield _END
 
 
-async def _frames_of(context: Context, job_id: str, rendering: Rendering, partial_images: int) -> AsyncGenerator[str]:
+async def _frames_of(
+    context: Context, job_id: str, rendering: Rendering, partial_images: int, verb: str
+) -> AsyncGenerator[str]:
     told, shown = 0, -1
     async with aclosing(views_of(context, job_id, looks=partial_images > 0)) as views:
         async for view in views:
@@ -43,11 +46,11 @@ async def _frames_of(context: Context, job_id: str, rendering: Rendering, partia
             elif view.job.final:
                 check_ended(view.job)
                 for output in view.job.outputs:
-                    yield await _completed(context, view.job, output, rendering)
+                    yield await _completed(context, view.job, output, rendering, verb)
                 return
             elif _is_due(view, told, shown, partial_images) and (jpeg := await context.previews.get(job_id)):
                 shown = view.progress.preview if view.progress and view.progress.preview else shown
-                yield await _partial(view.job, jpeg, told, rendering)
+                yield await _partial(view.job, jpeg, told, rendering, verb)
                 told += 1
     raise NotFinished("This server is being stopped; the job goes on.")
 
@@ -60,7 +63,7 @@ def _is_due(view: View, told: int, shown: int, most: int) -> bool:
     return progress.fraction >= (told + 1) / (most + 1)
 
 
-async def _partial(job: Job, jpeg: bytes, index: int, rendering: Rendering) -> str:
+async def _partial(job: Job, jpeg: bytes, index: int, rendering: Rendering, verb: str) -> str:
     """A preview, much smaller than the picture to come."""
     wanted = rendering.output_format or "png"
     data = jpeg if wanted == "jpeg" else await convert(jpeg, wanted)
@@ -72,12 +75,12 @@ async def _partial(job: Job, jpeg: bytes, index: int, rendering: Rendering) -> s
         "background": "opaque",
         "quality": "auto",
     }
-    return _frame("image_generation.partial_image", job, fields)
+    return _frame(f"{verb}.partial_image", job, fields)
 
 
-async def _completed(context: Context, job: Job, output: Output, rendering: Rendering) -> str:
+async def _completed(context: Context, job: Job, output: Output, rendering: Rendering, verb: str) -> str:
     picture = {"b64_json": await encoded(context, output, rendering), **appearance(output, rendering)}
-    return _frame("image_generation.completed", job, {**picture, "usage": NO_TOKENS, "seed": output.seed})
+    return _frame(f"{verb}.completed", job, {**picture, "usage": NO_TOKENS, "seed": output.seed})
 
 
 def _frame(kind: str, job: Job, fields: dict[str, Any]) -> str:

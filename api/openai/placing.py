@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from fastapi import Request
 
@@ -12,35 +13,42 @@ from api.company import see_off
 from api.context import Context
 from api.problems import JobFailed, NotFinished
 from forms.dialect import Wish
+from forms.requests import known_by
 from jobs.values import Job, Status, Submission
 
 _WAIT_MOST_S = 3600.0
 _GRACE_S = 1.0
 
 
-async def place(request: Request, context: Context, wish: Wish) -> list[Job]:
+async def place(request: Request, context: Context, wish: Wish, likeness: Wish | None = None) -> list[Job]:
     """The committed jobs. What the client sends again it marks, and that makes no second job: `jobs.values.Resend`.
+    It is known again by its likeness, if that is not the wish itself.
 
     Raises:
         InvalidInput: naming each wrong field; then no job was made.
         IdempotencyConflict: the key belongs to another body.
         Overloaded, CircuitOpen: not now.
     """
-    key = request.headers.get("idempotency-key")
-    checked = [
-        orders.check_order(
-            context,
-            body,
-            idempotency_key=f"{key}#{number}" if key and number else key,
-            resend_count=request.headers.get("x-stainless-retry-count"),
-            path=f"{request.scope['path']}#{number}",
-            fresh=orders.wants_fresh(request.headers.get("cache-control")),
-        )
-        for number, body in enumerate(wish.jobs)
-    ]
+    checked = [_checked(request, context, body, number) for number, body in enumerate(wish.jobs)]
+    if likeness:
+        path = request.scope["path"]
+        alike = enumerate(zip(checked, likeness.jobs, strict=True))
+        checked = [known_by(order, body, f"{path}#{number}") for number, (order, body) in alike]
     if wish.entry.media_kind == "video":
         checked = [_told_of_as_a_video(order) for order in checked]
     return [job for job, _ in await asyncio.gather(*(orders.submit(context, one) for one in checked))]
+
+
+def _checked(request: Request, context: Context, body: dict[str, Any], number: int) -> Submission:
+    key = request.headers.get("idempotency-key")
+    return orders.check_order(
+        context,
+        body,
+        idempotency_key=f"{key}#{number}" if key and number else key,
+        resend_count=request.headers.get("x-stainless-retry-count"),
+        path=f"{request.scope['path']}#{number}",
+        fresh=orders.wants_fresh(request.headers.get("cache-control")),
+    )
 
 
 def _told_of_as_a_video(order: Submission) -> Submission:

@@ -1,6 +1,7 @@
 """Videos: jobs of a video model, for a client that polls. Any job can be looked at as one."""
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +11,8 @@ from api import orders
 from api.artifacts import GUARDED, find_listed
 from api.body import read_object
 from api.context import TENANT, Context, Ctx
-from api.multipart import is_form, read_form
+from api.multipart import is_form
+from api.openai.bringing import place_with, read_wish
 from api.openai.films import NoFilm, spritesheet, thumbnail
 from api.openai.pages import page_document
 from api.openai.placing import place
@@ -31,8 +33,11 @@ router = APIRouter(prefix="/videos")
 @router.post("")
 async def create_video(request: Request, context: Ctx) -> Response:
     """Answered as soon as the job is committed."""
-    body = await (read_form(request) if is_form(request) else read_object(request))
-    (job,) = await place(request, context, video_wish(context.catalog, body))
+    if is_form(request):
+        form, files = await read_wish(request, context, "input_reference")
+        (job,) = await place_with(request, context, files, partial(video_wish, context.catalog, form))
+    else:
+        (job,) = await place(request, context, video_wish(context.catalog, await read_object(request)))
     return JSONResponse(_document(context, job))
 
 

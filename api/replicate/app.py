@@ -4,9 +4,9 @@ from fastapi import FastAPI
 
 from api import problems
 from api.context import Context
-from api.replicate import account, models, predictions
+from api.replicate import account, files, models, predictions
 
-_ROOMS = (predictions, models, account)
+_ROOMS = (predictions, files, models, account)
 
 
 def create_replicate(context: Context) -> FastAPI:

@@ -16,6 +16,7 @@ from api.context import TENANT, Context, Ctx
 from api.orders import known_id
 from api.paging import decode_cursor, encode_cursor
 from api.pictures import origin_of
+from api.replicate.files import with_references
 from api.replicate.frames import prediction_frames
 from api.replicate.outputs import shown_outputs
 from api.replicate.references import version_named, version_of
@@ -25,6 +26,7 @@ from jobs.document import Document
 from jobs.errors import FieldFault, InvalidInput
 from jobs.prediction import STARTING, prediction_document
 from jobs.values import Job
+from models.entry import Entry
 
 _PAGE = 100
 _CANCEL_S = 5.0
@@ -60,15 +62,16 @@ async def create_prediction(request: Request, context: Ctx) -> Response:
     wanted = await _wanted(request)
     if wanted.version is None:
         raise InvalidInput("The prediction is not valid.", [FieldFault("version", "This field is required.")])
-    return await _create(request, context, version_named(context.catalog, wanted.version).full_name, wanted)
+    entry = version_named(context.catalog, wanted.version)
+    return await _create(request, context, entry.full_name, entry, wanted)
 
 
 @router.post("/models/{owner}/{name}/predictions")
 @router.post("/deployments/{owner}/{name}/predictions")
 async def create_prediction_of_model(owner: str, name: str, request: Request, context: Ctx) -> Response:
     """By the model's newest version."""
-    version_of(context.catalog, name)
-    return await _create(request, context, name, await _wanted(request))
+    entry = version_of(context.catalog, name)
+    return await _create(request, context, name, entry, await _wanted(request))
 
 
 @router.get("/predictions")
@@ -109,8 +112,10 @@ async def _wanted(request: Request) -> PredictionRequest:
     return check_fields(PredictionRequest, body, "The prediction is not valid.")
 
 
-async def _create(request: Request, context: Context, model: str, wanted: PredictionRequest) -> Response:
-    body: dict[str, Any] = {"model": model, "input": wanted.input}
+async def _create(
+    request: Request, context: Context, model: str, entry: Entry, wanted: PredictionRequest
+) -> Response:
+    body: dict[str, Any] = {"model": model, "input": with_references(wanted.input, entry, origin_of(request))}
     url = wanted.webhook or wanted.webhook_completed
     events = ["completed"] if not wanted.webhook else [_EVENTS[event] for event in wanted.webhook_events_filter]
     if url and any(events):

@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import openai
@@ -150,6 +151,61 @@ def test_a_job_that_is_canceled_elsewhere_ends_the_call(stack: RunningStack, the
             call.result(60)
     assert raised.value.code == "cancelled"
     assert len(jobs(stack, "stopped")) == 1
+
+
+def picture(colour: str = "red") -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (64, 32), colour).save(data, "PNG")
+    return data.getvalue()
+
+
+def test_an_edit_sends_its_picture_along(stack: RunningStack, theirs: openai.OpenAI) -> None:
+    made = theirs.images.edit(
+        model="noop",
+        image=("a.png", picture()),
+        prompt="edited",
+        output_format="webp",
+        output_compression=70,
+        extra_body={"seed": 5, "duration_s": 0.1},
+    )
+    assert made.data
+    assert (opened(made.data[0].b64_json).size, opened(made.data[0].b64_json).format) == ((64, 32), "WEBP")
+    job = stack.get(made.job_id)  # type: ignore[attr-defined]
+    assert (job["input"]["seed"], job["input"]["duration_s"]) == (5, 0.1)
+    assert job["input"]["media"].startswith("upload:")
+
+
+def test_an_edit_that_times_out_and_is_sent_again_makes_one_job(stack: RunningStack, theirs: openai.OpenAI) -> None:
+    impatient = theirs.with_options(timeout=1.5, max_retries=5)
+    made = impatient.images.edit(model="noop", image=[picture()], prompt="edited once", extra_body={"duration_s": 4})
+    assert jobs(stack, "edited once") == [made.job_id]  # type: ignore[attr-defined]
+
+
+def test_an_edit_streams(theirs: openai.OpenAI) -> None:
+    (event,) = theirs.images.edit(model="noop", image=picture(), prompt="x", stream=True, partial_images=1)
+    assert event.type == "image_edit.completed"
+    assert opened(event.b64_json).size == (64, 32)
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"image": b"no picture"}, "file"),
+        ({"image": [picture(), picture()]}, "image"),
+        ({"image": picture(), "mask": picture()}, "mask"),
+        ({"image": picture(), "n": 11}, "n"),
+        ({"image": picture(), "extra_body": {"steps": "many"}}, "steps"),
+    ],
+)
+def test_an_edit_that_is_wrong_is_refused(
+    stack: RunningStack, theirs: openai.OpenAI, given: dict[str, Any], param: str
+) -> None:
+    before = stack.http.get("/v1/uploads").json()
+    with pytest.raises(openai.BadRequestError) as raised:
+        theirs.images.edit(model="noop", prompt="wrong", **given)
+    assert raised.value.param == param
+    assert jobs(stack, "wrong") == []
+    assert stack.http.get("/v1/uploads").json() == before
 
 
 Call = Callable[[openai.OpenAI], object]

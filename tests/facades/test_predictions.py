@@ -3,6 +3,7 @@
 import asyncio
 import io
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -65,6 +66,37 @@ def test_a_prediction_is_canceled(stack: RunningStack, replicated: replicate.Cli
     prediction.cancel()
     assert (prediction.status, prediction.error) == ("canceled", None)
     assert stack.get(prediction.id)["status"] == "canceled"
+
+
+def test_files_are_sent_and_named_in_inputs(
+    stack: RunningStack, replicated: replicate.Client, tmp_path: Path
+) -> None:
+    path = tmp_path / "red.png"
+    Image.new("RGB", (64, 32), "red").save(path)
+    with path.open("rb") as file:
+        (output,) = replicated.run("safelight/noop", input={"prompt": "x", "media": file})
+    assert output.read() == path.read_bytes()
+    created = replicated.files.create(path, metadata={"shot": 7})
+    assert (created.name, created.content_type, created.metadata) == ("red.png", "image/png", {"shot": 7})
+    assert created.size == len(path.read_bytes())
+    assert created.id in [one.id for one in replicated.files.list()]
+    assert replicated.files.get(created.id).urls == created.urls
+    prediction = replicated.predictions.create(version="noop@1", input={"prompt": "x", "media": created.urls["get"]})
+    prediction.wait()
+    assert prediction.status == "succeeded"
+    assert prediction.input == {"prompt": "x", "media": f"upload:{created.id}"}
+    assert replicated.files.delete(created.id)
+    with pytest.raises(ReplicateError):
+        replicated.files.get(created.id)
+
+
+def test_a_file_in_the_input_itself(replicated: replicate.Client, tmp_path: Path) -> None:
+    path = tmp_path / "red.png"
+    Image.new("RGB", (64, 32), "red").save(path)
+    (output,) = replicated.run(
+        "safelight/noop", input={"prompt": "x", "media": path}, file_encoding_strategy="base64"
+    )
+    assert output.read() == path.read_bytes()
 
 
 def test_a_prediction_streams_its_log_its_output_and_its_end(replicated: replicate.Client) -> None:

@@ -1,7 +1,10 @@
 """Videos by the `openai` client. The diagnostic model stands in: what it makes is a picture, on the same way."""
 
+import io
+
 import openai
 import pytest
+from PIL import Image
 
 from tests.stacks import RunningStack
 
@@ -20,6 +23,16 @@ def test_a_video_is_created_polled_downloaded_and_deleted(stack: RunningStack, t
     assert theirs.videos.delete(video.id).deleted
     with pytest.raises(openai.NotFoundError):
         theirs.videos.retrieve(video.id)
+
+
+def test_a_video_may_begin_with_a_picture(stack: RunningStack, theirs: openai.OpenAI) -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (64, 32), "red").save(data, "PNG")
+    video = theirs.videos.create_and_poll(
+        model="noop", prompt="a walk", input_reference=("a.png", data.getvalue(), "image/png")
+    )
+    assert theirs.videos.download_content(video.id).read() == data.getvalue()
+    assert stack.get(video.id)["input"]["media"].startswith("upload:")
 
 
 def test_a_canceled_video_has_failed_and_says_why(stack: RunningStack, theirs: openai.OpenAI) -> None:
