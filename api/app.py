@@ -21,6 +21,7 @@ from api import (
     previews,
     problems,
     replays,
+    rules,
     schedules,
     sockets,
     stats,
@@ -54,6 +55,7 @@ _ROOMS = (
     schedules,
     triggers,
     firing,
+    rules,
     asyncapi,
 )
 
@@ -96,9 +98,11 @@ async def _running(context: Context) -> AsyncIterator[None]:
     context.forecast.start()
     context.audience.start()
     context.admission.start()
+    context.automation.routes.start()
     try:
         yield
     finally:
+        await context.automation.routes.close()
         await context.admission.close()
         await context.audience.close()
         await context.forecast.close()

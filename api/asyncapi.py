@@ -49,6 +49,12 @@ class _WebhookBody(BaseModel):
     data: JobDocument
 
 
+class JobSubmitted(_WebhookBody):
+    """The job was accepted. Only webhooks of rules are told so."""
+
+    type: Literal["job.submitted"]
+
+
 class JobStarted(_WebhookBody):
     """The job runs for the first time."""
 
@@ -72,6 +78,7 @@ class GroupCompleted(BaseModel):
 
 
 _CALLED: dict[str, type[BaseModel]] = {
+    "job.submitted": JobSubmitted,
     "job.started": JobStarted,
     "job.completed": JobCompleted,
     "group.completed": GroupCompleted,

@@ -14,6 +14,7 @@ from api.hearing import Hearing
 from api.intake import Intake
 from api.lookup import Lookup
 from api.queues import Queues
+from api.routes import Routes
 from api.tickets import Tickets
 from config.settings import Settings
 from forms.desk import Desk
@@ -30,6 +31,7 @@ from storage.files import Files
 from storage.groups import GroupStore
 from storage.jobs import JobStore
 from storage.previews import PreviewReader
+from storage.rules import Rules
 from storage.schedules import Schedules
 from storage.triggers import Triggers
 from storage.uploads import Uploads
@@ -37,6 +39,17 @@ from storage.webhook_secrets import WebhookSecrets
 from workers.queue import Doorbell
 
 TENANT = "default"  # whose jobs a request sees while nobody has a key
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """What makes jobs by itself, or makes other jobs of them."""
+
+    desk: Desk
+    schedules: Schedules
+    triggers: Triggers
+    rules: Rules
+    routes: Routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +81,8 @@ class Context:
     files: Files
     file_folder: FileFolder
     batches: Batches
-    desk: Desk
-    schedules: Schedules
-    triggers: Triggers
     uploads: Uploads
+    automation: Automation
 
 
 def context_of(request: Request) -> Context:

@@ -181,7 +181,7 @@ class DeliveryDocument(_Document):
 
     id: str
     job_id: str
-    event: Literal["started", "completed"]
+    event: Literal["submitted", "started", "completed"]  # the first only from a rule
     url: str
     status: Literal["pending", "delivered", "dead"]
     tries: int

@@ -76,3 +76,38 @@ class TriedTriggerDocument(_Document):
     """The job that would be submitted."""
 
     job: dict[str, Any]
+
+
+class RuleDocument(_Document):
+    """A rule. `last_error` says why the latest target could not be served."""
+
+    id: str
+    name: str
+    on: Literal["submitted", "started", "completed"]
+    pattern: dict[str, Any]
+    targets: list[dict[str, Any]]
+    enabled: bool
+    last_error: str | None
+    created_at: str
+    urls: SelfUrlDocument
+
+
+class RuleListDocument(_Document):
+    rules: list[RuleDocument]
+
+
+class NamedRuleDocument(_Document):
+    id: str
+    name: str
+
+
+class MatchDocument(_Document):
+    """A rule, and what it would do: `{"job"}`, `{"webhook"}`, `{"route"}`, or `{"error"}` where it could not."""
+
+    rule: NamedRuleDocument
+    targets: list[dict[str, Any]]
+
+
+class TriedRulesDocument(_Document):
+    event: dict[str, Any]
+    matches: list[MatchDocument]

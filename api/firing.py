@@ -44,7 +44,7 @@ router = APIRouter(
 async def fire(trigger_id: str, request: Request, context: Ctx) -> Response:
     """Submit the trigger's job, its places filled from this event. The same webhook-id again: the same job."""
     raw = await read_bounded(request.headers.get("content-length", ""), request.receive, EVENT_BYTES)
-    trigger = await asyncio.to_thread(context.triggers.get, known_trigger(trigger_id))
+    trigger = await asyncio.to_thread(context.automation.triggers.get, known_trigger(trigger_id))
     message_id = check_signature(raw, request.headers, _secret(trigger))
     event = parse_object(raw)
     if not trigger.enabled:

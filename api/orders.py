@@ -50,12 +50,17 @@ def wants_fresh(cache_control: str | None) -> bool:
     return not words.isdisjoint({"no-cache", "no-store"})
 
 
-def check_body(context: Context, body: dict[str, Any], *, fresh: bool = False, **given: Any) -> Submission:
-    """The submission that a body makes, whether or not another may be accepted. Raises: InvalidInput."""
+def check_body(
+    context: Context, body: dict[str, Any], *, tenant: str = TENANT, fresh: bool = False, **given: Any
+) -> Submission:
+    """The submission that a body makes, as its tenant's rules route it, whether or not another may be accepted.
+    Raises: InvalidInput."""
     settings = context.settings
     return submission_of(
-        body,
+        context.automation.routes.apply(tenant, body),
         context.catalog,
+        tenant=tenant,
+        sent=body,
         max_attempts=settings.max_attempts,
         callable_networks=settings.webhook_networks,
         fresh=fresh or not settings.result_cache,

@@ -11,7 +11,7 @@ from api.admission import Admission
 from api.app import create_app
 from api.audience import Audience
 from api.body import MAX_BODY_BYTES
-from api.context import Context
+from api.context import Automation, Context
 from api.exposure import check_exposure
 from api.figures import Figures
 from api.follower import Follower
@@ -20,6 +20,7 @@ from api.hearing import Hearing
 from api.intake import Intake
 from api.lookup import Lookup
 from api.queues import Queues
+from api.routes import Routes
 from api.stats import counting
 from api.tickets import Tickets
 from api.wire import HttpWire, WebSocketWire
@@ -38,6 +39,7 @@ from storage.files import Files
 from storage.groups import GroupStore
 from storage.jobs import JobStore
 from storage.previews import PreviewReader
+from storage.rules import Rules
 from storage.schedules import Schedules
 from storage.triggers import Triggers
 from storage.uploads import Uploads
@@ -161,7 +163,16 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         files=Files(database),
         file_folder=FileFolder(settings.files_folder),
         batches=Batches(database),
+        automation=_open_automation(settings, database, catalog),
+    )
+
+
+def _open_automation(settings: Settings, database: Database, catalog: Catalog) -> Automation:
+    rules = Rules(database)
+    return Automation(
         desk=open_desk(settings, catalog),
         schedules=Schedules(database),
         triggers=Triggers(database),
+        rules=rules,
+        routes=Routes(rules, catalog),
     )

@@ -97,15 +97,15 @@ async def create_schedule(request: Request, context: Ctx) -> Response:
         last_error=None,
         created_at=now,
     )
-    _check(schedule, context.desk, now)
-    made = await asyncio.to_thread(context.schedules.create, schedule)
+    _check(schedule, context.automation.desk, now)
+    made = await asyncio.to_thread(context.automation.schedules.create, schedule)
     return JSONResponse(schedule_document(made), 201, {"Location": f"/v1/schedules/{made.id}"})
 
 
 @router.get("", response_model=ScheduleListDocument)
 async def list_schedules(context: Ctx) -> Response:
     """By name; 1,000 at the most."""
-    found = await asyncio.to_thread(context.schedules.list, TENANT)
+    found = await asyncio.to_thread(context.automation.schedules.list, TENANT)
     return JSONResponse({"schedules": [schedule_document(one) for one in found]})
 
 
@@ -124,7 +124,7 @@ async def test_clock(request: Request) -> Response:
 
 @router.get("/{schedule_id}", response_model=ScheduleDocument)
 async def get_schedule(schedule_id: str, context: Ctx) -> Response:
-    found = await asyncio.to_thread(context.schedules.get, _known(schedule_id), TENANT)
+    found = await asyncio.to_thread(context.automation.schedules.get, _known(schedule_id), TENANT)
     return JSONResponse(schedule_document(found))
 
 
@@ -139,16 +139,16 @@ async def change_schedule(schedule_id: str, request: Request, context: Ctx) -> R
         given["template"] = {"job": given.pop("job")}
     if "catch_up" in given:
         given["catch_up"] = CatchUp(given["catch_up"])
-    store, schedule_id = context.schedules, _known(schedule_id)
+    store, schedule_id = context.automation.schedules, _known(schedule_id)
     before = await asyncio.to_thread(store.get, schedule_id, TENANT)
-    _check(replace(before, **given), context.desk, datetime.now(UTC))
+    _check(replace(before, **given), context.automation.desk, datetime.now(UTC))
     return JSONResponse(schedule_document(await asyncio.to_thread(store.change, schedule_id, TENANT, given)))
 
 
 @router.delete("/{schedule_id}", status_code=204)
 async def delete_schedule(schedule_id: str, context: Ctx) -> Response:
     """The jobs it has made stay."""
-    await asyncio.to_thread(context.schedules.delete, _known(schedule_id), TENANT)
+    await asyncio.to_thread(context.automation.schedules.delete, _known(schedule_id), TENANT)
     return Response(status_code=204)
 
 

@@ -85,7 +85,7 @@ async def create_trigger(request: Request, context: Ctx) -> Response:
     wanted = check_fields(TriggerRequest, await read_object(request), _COMPLAINT)
     kind = Kind(wanted.kind)
     folder = _folder(wanted, context)
-    context.desk.check_template({"job": wanted.job}, ROOTS[kind])
+    context.automation.desk.check_template({"job": wanted.job}, ROOTS[kind])
     trigger = Trigger(
         id=new_id(),
         tenant=TENANT,
@@ -101,7 +101,7 @@ async def create_trigger(request: Request, context: Ctx) -> Response:
         last_error=None,
         created_at=datetime.now(UTC),
     )
-    made = await asyncio.to_thread(context.triggers.create, trigger)
+    made = await asyncio.to_thread(context.automation.triggers.create, trigger)
     headers = {"Location": f"/v1/triggers/{made.id}", "Cache-Control": "no-store"}
     return JSONResponse(_with_secret(made), 201, headers)
 
@@ -109,7 +109,7 @@ async def create_trigger(request: Request, context: Ctx) -> Response:
 @router.get("", response_model=TriggerListDocument)
 async def list_triggers(context: Ctx) -> Response:
     """By name; 1,000 at the most."""
-    found = await asyncio.to_thread(context.triggers.list, TENANT)
+    found = await asyncio.to_thread(context.automation.triggers.list, TENANT)
     return JSONResponse({"triggers": [trigger_document(one) for one in found]})
 
 
@@ -131,8 +131,8 @@ async def change_trigger(trigger_id: str, request: Request, context: Ctx) -> Res
         raise InvalidInput(_COMPLAINT, faults)
     if "job" in given:
         given["template"] = {"job": given.pop("job")}
-        context.desk.check_template(given["template"], ROOTS[trigger.kind])
-    changed = await asyncio.to_thread(context.triggers.change, trigger.id, TENANT, given)
+        context.automation.desk.check_template(given["template"], ROOTS[trigger.kind])
+    changed = await asyncio.to_thread(context.automation.triggers.change, trigger.id, TENANT, given)
     return JSONResponse(trigger_document(changed))
 
 
@@ -142,7 +142,7 @@ async def try_trigger(trigger_id: str, request: Request, context: Ctx) -> Respon
     wanted = check_fields(TriggerTrial, await read_object(request), "The trial is not valid.")
     trigger = await _get(context, trigger_id)
     values = _trial_values(trigger, wanted)
-    context.desk.order(trigger.template, values, Order(TENANT, "", ""))
+    context.automation.desk.order(trigger.template, values, Order(TENANT, "", ""))
     return JSONResponse({"job": fill(trigger.template, values)["job"]})
 
 
@@ -152,19 +152,21 @@ async def rotate_secret(trigger_id: str, context: Ctx) -> Response:
     trigger = await _get(context, trigger_id)
     if trigger.kind is not Kind.WEBHOOK:
         raise Conflict("A folder has no secret.")
-    changed = await asyncio.to_thread(context.triggers.change, trigger.id, TENANT, {"secret": new_secret()})
+    changed = await asyncio.to_thread(
+        context.automation.triggers.change, trigger.id, TENANT, {"secret": new_secret()}
+    )
     return JSONResponse(_with_secret(changed), headers={"Cache-Control": "no-store"})
 
 
 @router.delete("/{trigger_id}", status_code=204)
 async def delete_trigger(trigger_id: str, context: Ctx) -> Response:
     """The jobs it has made stay."""
-    await asyncio.to_thread(context.triggers.delete, known_trigger(trigger_id), TENANT)
+    await asyncio.to_thread(context.automation.triggers.delete, known_trigger(trigger_id), TENANT)
     return Response(status_code=204)
 
 
 async def _get(context: Context, trigger_id: str) -> Trigger:
-    return await asyncio.to_thread(context.triggers.get, known_trigger(trigger_id), TENANT)
+    return await asyncio.to_thread(context.automation.triggers.get, known_trigger(trigger_id), TENANT)
 
 
 def _folder(wanted: TriggerRequest, context: Context) -> str | None:

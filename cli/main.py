@@ -22,6 +22,7 @@ _COMMANDS = {
     "webhooks": ("cli.webhooks", "Deliveries of webhooks, and the secret they are signed with."),
     "schedules": ("cli.schedules", "Jobs by the clock."),
     "triggers": ("cli.triggers", "Jobs by an event: a signed request, or a file in a watched folder."),
+    "rules": ("cli.rules", "What shall follow when something happens to a job."),
     "stats": ("cli.stats", "Queue depth, waits, throughput and errors of the last minutes."),
     "doctor": ("cli.doctor", "Check every part; say what is wrong and how to mend it."),
     "db": ("cli.db", "Migrate the database, or check it."),

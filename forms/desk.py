@@ -34,6 +34,7 @@ class Desk:
     catalog: Catalog
     max_attempts: int
     callable_networks: Networks
+    fresh: bool = False  # results are never taken from the cache
 
     def check_template(self, template: Mapping[str, Any], roots: tuple[str, ...]) -> None:
         """As a submit would be checked, but for what depends on places that are not filled yet.
@@ -70,9 +71,10 @@ class Desk:
             max_attempts=self.max_attempts,
             idempotency_key=order.key or None,
             callable_networks=self.callable_networks,
+            fresh=self.fresh,
         )
         return replace(wanted, lineage=replace(wanted.lineage, made_by=order.made_by, depth=order.depth))
 
 
 def open_desk(settings: Settings, catalog: Catalog) -> Desk:
-    return Desk(catalog, settings.max_attempts, settings.webhook_networks)
+    return Desk(catalog, settings.max_attempts, settings.webhook_networks, fresh=not settings.result_cache)

@@ -106,11 +106,12 @@ def submission_of(
     idempotency_key: str | None,
     resend_count: str | None = None,
     path: str = "",
+    sent: dict[str, Any] | None = None,
     callable_networks: Networks = (),
     fresh: bool = False,
 ) -> Submission:
     """A checked submission. Webhooks may go to public addresses, and into `callable_networks`; a `fresh` job is done
-    whether or not the same was done before.
+    whether or not the same was done before. `sent`: the client's own words, where the body has become another.
 
     Raises:
         InvalidInput: naming every field of the envelope, or of the model's input, that is wrong.
@@ -123,7 +124,7 @@ def submission_of(
     entry.validate_input(wanted.input)
     media = read_media(entry, wanted.input, callable_networks)
     resolved = entry.resolve(wanted.input)
-    body_hash = fingerprint(body) if idempotency_key or resend_count else ""
+    body_hash = fingerprint(sent or body) if idempotency_key or resend_count else ""
     return Submission(
         id=new_job_id(),
         tenant=tenant,

@@ -76,10 +76,11 @@ def event_of(job: Job) -> Event | None:
     return Event.COMPLETED if job.final else None
 
 
-def announce(job: Job, event: Event, delivery_id: str) -> Delivery:
-    """The delivery that tells the job's webhook of this event, due at once."""
+def announce(job: Job, event: Event, delivery_id: str, now: datetime | None = None) -> Delivery:
+    """The delivery that tells the job's webhook of this event, due at once. `now`: for one that is written down
+    later than the event."""
     assert job.webhook is not None
-    moment = job.finished_at if event is Event.COMPLETED else job.started_at
+    moment = now or (job.finished_at if event is Event.COMPLETED else job.started_at)
     assert moment is not None
     payload = _payload(job, event, moment, delivery_id)
     return _due_at_once(delivery_id, job.tenant, job.id, event, job.webhook.url, payload, moment)

@@ -77,6 +77,10 @@ class TriggerNotFound(SafelightError):
     """No such trigger."""
 
 
+class RuleNotFound(SafelightError):
+    """No such rule."""
+
+
 class ModelNotFound(SafelightError):
     """No such model in the catalog."""
 

@@ -37,8 +37,9 @@ class Priority(IntEnum):
 
 
 class Event(StrEnum):
-    """What a webhook may be told of a job."""
+    """What may happen to a job that others are told of."""
 
+    SUBMITTED = "submitted"  # only rules follow this one
     STARTED = "started"  # its first claim
     COMPLETED = "completed"  # any final state; again if it is retried and ends again
 

@@ -81,6 +81,6 @@ class Consequences:
 
 
 def _take(connection: Connection, limit: int) -> list[Consequence]:
-    columns = (CONSEQUENCES.c.id, CONSEQUENCES.c.subject, CONSEQUENCES.c.status)
+    columns = (CONSEQUENCES.c.id, CONSEQUENCES.c.subject, CONSEQUENCES.c.status, CONSEQUENCES.c.event)
     query = select(*columns).where(OPEN).order_by(CONSEQUENCES.c.id).limit(limit).with_for_update(skip_locked=True)
     return [Consequence(*row) for row in connection.execute(query)]

@@ -43,6 +43,11 @@ def record_group(connection: Connection, group: Group) -> None:
         connection.execute(insert(DELIVERIES), _row(announce_group(group, new_id())))
 
 
+def record_delivery(connection: Connection, job: Job, event: Event, now: datetime) -> None:
+    """Write down that the job's webhook shall be told of this event, whatever it wants told by itself."""
+    connection.execute(insert(DELIVERIES), _row(announce(job, event, new_id(), now)))
+
+
 def forget_deliveries(connection: Connection, job_id: str) -> None:
     """With a job that its client deletes goes what was to be said of it."""
     connection.execute(delete(DELIVERIES).where(DELIVERIES.c.job_id == job_id))

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from celery import Celery
 
 from config.settings import Settings
+from forms.desk import open_desk
 from jobs.groups import Group
 from jobs.values import Job, Status
+from models.catalog import read_catalog
 from storage.bus import Bus, Errands
 from storage.consequences import Consequences, Follow
 from storage.engine import Database
@@ -15,6 +17,7 @@ from storage.needs import meet_needs
 from storage.settling import settle_groups
 from storage.twins import answer_twins
 from workers.queue import Doorbell
+from workers.rules import RuleFollower
 
 FOLLOW: Sequence[Follow] = (settle_groups, answer_twins, meet_needs)  # groups are locked before any job
 
@@ -23,8 +26,9 @@ class Aftermath:
     """Owned by one process; its methods may be called from several threads."""
 
     def __init__(self, settings: Settings, database: Database, app: Celery) -> None:
+        desk = open_desk(settings, read_catalog(settings.models, diagnostics=settings.diagnostics))
         errands = Errands("aftermath")
-        self._consequences = Consequences(database, FOLLOW)
+        self._consequences = Consequences(database, (*FOLLOW, RuleFollower(desk)))
         self._bus = Bus(settings.broker_url, errands)
         self._doorbell = Doorbell(app, errands)
 

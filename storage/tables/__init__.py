@@ -1,6 +1,6 @@
 """The tables, a module for each concern. Alembic's migrations must agree with them: `safelight db check` compares."""
 
-from storage.tables.automation import SCHEDULES, SEEN_FILES, TRIGGERS
+from storage.tables.automation import RULES, SCHEDULES, SEEN_FILES, TRIGGERS
 from storage.tables.batches import BATCH_LINES, BATCHES, FILES
 from storage.tables.consequences import CONSEQUENCES, NEEDS
 from storage.tables.feed import CHANGES
@@ -30,6 +30,7 @@ __all__ = [
     "METADATA",
     "NEEDS",
     "RESULTS",
+    "RULES",
     "SCHEDULES",
     "SEEN_FILES",
     "TRIGGERS",

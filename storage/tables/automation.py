@@ -1,4 +1,4 @@
-"""What makes jobs without a client's request: schedules, and what triggers have seen."""
+"""What makes jobs without a client's request: schedules, triggers and what they have seen, rules."""
 
 from datetime import datetime
 from typing import Any
@@ -66,6 +66,25 @@ class SeenFileRow(SQLModel, table=True):
     modified_ns: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class RuleRow(SQLModel, table=True):
+    """A rule. `jobs.rules.Rule` says what each column means and how it moves."""
+
+    __tablename__ = "rules"
+    __table_args__ = (UniqueConstraint("tenant", "name"),)
+
+    id: str = Field(sa_column=Column(ID, primary_key=True))
+    tenant: str = Field(sa_column=Column(String(64), nullable=False))
+    name: str = Field(sa_column=Column(String(128), nullable=False))
+    event: str = Field(sa_column=Column(String(16), nullable=False))
+    pattern: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    targets: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    enabled: bool = Field(sa_column=Column(Boolean, nullable=False))
+    follows: bool = Field(sa_column=Column(Boolean, nullable=False))
+    last_error: str | None = Field(sa_column=Column(Text, nullable=True))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+RULES = table_of(RuleRow)
 SCHEDULES = table_of(ScheduleRow)
 TRIGGERS = table_of(TriggerRow)
 SEEN_FILES = table_of(SeenFileRow)

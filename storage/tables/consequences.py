@@ -32,6 +32,7 @@ class ConsequenceRow(SQLModel, table=True):
     )
     subject: str = Field(sa_column=Column(ID, nullable=False))
     status: str = Field(sa_column=Column(String(16), nullable=False))
+    event: str | None = Field(sa_column=Column(String(16), nullable=True))
     fault: str | None = Field(sa_column=Column(Text, nullable=True))
 
 
