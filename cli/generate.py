@@ -17,7 +17,14 @@ from cli.watching import follow
 @click.option("--model", "-m", help="Name, alias or name@version; default: the catalog's default.")
 @click.option("--seed", type=int)
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="default: ID.png")
-@click.option("--input", "-i", "inputs", multiple=True, metavar="KEY=VALUE", help="A parameter of the model.")
+@click.option(
+    "--input",
+    "-i",
+    "inputs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter of the model; KEY=@FILE brings a file.",
+)
 @click.option("--priority", type=click.Choice(["interactive", "batch"]), default="interactive")
 @click.option("--no-cache", is_flag=True, help="Do it although the same was done before.")
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
@@ -35,7 +42,7 @@ def generate_command(
     no_wait: bool,
 ) -> None:
     """Submit PROMPT, show its progress, save what comes out."""
-    given: dict[str, Any] = {"prompt": prompt, **dict(parse_input(text) for text in inputs)}
+    given: dict[str, Any] = {"prompt": prompt, **dict(bring(api, text) for text in inputs)}
     if seed is not None:
         given["seed"] = seed
     body = {"model": model or default_model(api), "input": given, "priority": priority}
@@ -70,6 +77,17 @@ def parse_input(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except json.JSONDecodeError:
         return key, value
+
+
+def bring(api: Api, text: str) -> tuple[str, Any]:
+    """`image=@cat.png` uploads the file, and refers to it; the rest is as `parse_input` has it."""
+    key, _, value = text.partition("=")
+    if not key or not value.startswith("@"):
+        return parse_input(text)
+    file = Path(value.removeprefix("@"))
+    if not file.is_file():
+        raise click.UsageError(f"there is no file {file}")
+    return key, api.upload("/v1/uploads", {}, file)["reference"]
 
 
 def _save(api: Api, job: Document, output: Path | None) -> list[Path]:

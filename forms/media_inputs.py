@@ -31,11 +31,6 @@ def read_media(entry: Entry, given: Mapping[str, Any], callable_networks: Networ
     return tuple(found)
 
 
-def is_lasting(media: tuple[MediaInput, ...]) -> bool:
-    """Do the references stand for the same bytes for ever? What a URL leads to may change."""
-    return not any(isinstance(one.reference, UrlReference) for one in media)
-
-
 def needed_jobs(media: tuple[MediaInput, ...]) -> list[str]:
     """Ids of the jobs whose outputs are wanted."""
     return [one.reference.job_id for one in media if isinstance(one.reference, OutputReference)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from egress.addresses import Networks, check_url
-from forms.media_inputs import is_lasting, needed_jobs, read_media
+from forms.media_inputs import needed_jobs, read_media
 from forms.strict_json import fingerprint
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
 from jobs.identity import new_job_id, parse_job_id
@@ -146,7 +146,7 @@ def submission_of(
         webhook=_webhook(wanted.webhook),
         lineage=_lineage(wanted),
         needs=tuple(dict.fromkeys((*wanted.depends_on, *needed_jobs(media)))),
-        cache_key=None if fresh or not is_lasting(media) else cache_key(entry, resolved),
+        cache_key=None if fresh else cache_key(entry, resolved),
         media=media,
     )
 

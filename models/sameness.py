@@ -20,6 +20,4 @@ def cache_key(entry: Entry, resolved: Mapping[str, Any]) -> str | None:
 
 
 def _fetches(entry: Entry, resolved: Mapping[str, Any]) -> bool:
-    rules = entry.input.get("properties", {})
-    media = (name for name, rule in rules.items() if isinstance(rule, dict) and rule.get("format") == "media")
-    return any(str(resolved.get(name, "")).startswith(_FETCHED) for name in media)
+    return any(str(resolved.get(name, "")).lower().startswith(_FETCHED) for name in entry.media_inputs)

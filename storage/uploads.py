@@ -77,16 +77,20 @@ class Uploads:
         with self._database.reading() as connection:
             match reference:
                 case UploadReference(upload_id):
-                    chosen = UPLOADS.c.id == upload_id
+                    chosen = (UPLOADS.c.id == upload_id, UPLOADS.c.tenant == job.tenant)
+                    row = connection.execute(select(*UPLOAD_COLUMNS).where(*chosen)).first()
+                    return _content(upload_of(row)) if row else None
                 case UrlReference(url):
-                    chosen = UPLOADS.c.id.in_(job.needs) & (UPLOADS.c.url == url)
+                    upload = _fetched(connection, job, url)
+                    return _content(upload) if upload else None
                 case OutputReference(job_id, index):
                     return _output(connection, job.tenant, job_id, index)
-                case _:
-                    return None
-            query = select(*UPLOAD_COLUMNS).where(chosen, UPLOADS.c.tenant == job.tenant).limit(1)
-            row = connection.execute(query).first()
-        return _content(upload_of(row)) if row else None
+        return None
+
+    def fetched(self, job: Job, url: str) -> Upload | None:
+        """What a URL among a job's inputs became."""
+        with self._database.reading() as connection:
+            return _fetched(connection, job, url)
 
     def claim(self, lease_s: float, without: Collection[str] = ()) -> Upload | None:
         """Take what has waited longest to be fetched, but nothing of the hosts in `without`; None when there is none.
@@ -179,6 +183,12 @@ def _in_use(upload_id: str) -> ColumnElement[bool]:
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
     free = or_(UPLOADS.c.lease_until.is_(None), UPLOADS.c.lease_until < now)
     return (FETCHABLE, UPLOADS.c.next_try_at <= now, free)
+
+
+def _fetched(connection: Connection, job: Job, url: str) -> Upload | None:
+    chosen = (UPLOADS.c.id.in_(job.needs), UPLOADS.c.url == url, UPLOADS.c.tenant == job.tenant)
+    row = connection.execute(select(*UPLOAD_COLUMNS).where(*chosen).limit(1)).first()
+    return upload_of(row) if row else None
 
 
 def _output(connection: Connection, tenant: str, job_id: str, index: int) -> Content | None:

@@ -16,6 +16,7 @@ import safelight_client
 from api.documents import JobDocument
 from safelight_client import Conflict, CorruptDownload, InvalidInput, JobFailed, NotFound, Problem, WaitTimeout
 from tests.clients import CLIENTS
+from tests.pictures import picture
 from tests.servers import free_port
 from tests.stacks import RunningStack
 
@@ -50,6 +51,17 @@ def test_a_job_has_every_field_of_the_contract_and_keeps_what_it_does_not_know(c
         {**job.raw, "mood": "calm", "outputs": [{**job.raw["outputs"][0], "x": 1}]}
     )
     assert ({newer}, newer.raw["mood"]) == ({job}, "calm")
+
+
+def test_what_is_uploaded_goes_into_the_input_of_a_job(client: Any, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(picture())
+    for source in (file, str(file), picture()):
+        reference = client.upload(source)
+        job = client.run("noop", prompt="x", input={"media": reference})
+        assert client.download(job.outputs[0]) == picture()
+    with pytest.raises(InvalidInput):
+        client.upload(b"no picture")
 
 
 def test_an_output_is_saved_under_its_name_and_nothing_half_done_is_left(client: Any, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.pictures import picture
 from tests.servers import free_port, wait_until
 from tests.stacks import SAFELIGHT, RunningStack
 
@@ -34,6 +35,15 @@ def test_generate_saves_the_picture_and_says_which_job_made_it(stack: RunningSta
     assert str(file) in done.stdout
     assert "seed 3" in done.stdout
     assert "succeeded" in done.stderr
+
+
+def test_generate_uploads_a_file_that_an_input_names(stack: RunningStack, tmp_path: Path) -> None:
+    (tmp_path / "in.png").write_bytes(picture())
+    file = f"media=@{tmp_path / 'in.png'}"
+    done = run("generate", "a", "-m", "noop", "-i", file, "-o", str(tmp_path / "out.png"), url=stack.url)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.png").read_bytes() == picture()
+    assert run("generate", "a", "-m", "noop", "-i", "media=@nowhere.png", url=stack.url).returncode == 2
 
 
 def test_generate_can_leave_at_once_with_the_id(stack: RunningStack) -> None:

@@ -268,3 +268,16 @@ def test_members_of_a_group_take_one_anothers_outputs(house: RunningStack) -> No
     refused = house.http.post("/v1/groups", json={"members": [first, then]})
     assert refused.status_code == 422
     assert [fault["field"] for fault in refused.json()["errors"]] == ["members.1.input.media"]
+
+
+def test_a_replay_has_the_bytes_that_were_fetched_then(house: RunningStack, origin: Origin) -> None:
+    origin.pages["/changes.png"] = picture(5, 5)
+    job = house.submit(media=f"{origin.url}/changes.png")
+    assert given_back(house, job) == picture(5, 5)
+    origin.pages["/changes.png"] = picture(6, 6)
+    answer = house.http.post(f"/v1/jobs/{job['id']}/replay")
+    assert answer.status_code == 202, answer.text
+    assert given_back(house, answer.json()) == picture(5, 5)
+    (upload_id,) = job["depends_on"]
+    assert house.http.delete(f"/v1/uploads/{upload_id}").status_code == 204
+    assert house.http.post(f"/v1/jobs/{job['id']}/replay").status_code == 409

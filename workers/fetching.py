@@ -17,7 +17,7 @@ from storage.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
-_LEASE_MARGIN_S = 15.0  # for what a try takes besides the download: the disk may be slow
+_LEASE_MARGIN_S = 5.0  # for what a try takes besides the download: the disk may be slow
 _SPREAD = 0.1
 _SHARE = 4  # one thread in so many may be fetching: who sends slowly keeps only those busy
 

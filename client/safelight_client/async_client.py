@@ -148,6 +148,14 @@ class AsyncSafelight:
         """Forget a finished job and its artifacts. Raises: Conflict, when it is not finished."""
         await self._run(self._operations.delete(job))
 
+    async def upload(self, source: bytes | str | os.PathLike[str]) -> str:
+        """Bring a picture, a sound or a film, a file or its bytes; what comes back goes into the input of jobs.
+
+        Raises:
+            InvalidInput: it is none of what the server takes.
+        """
+        return await self._run(self._operations.upload(source))
+
     async def models(self) -> Sequence[Model]:
         """What the server can generate with."""
         return await self._run(self._operations.models())
@@ -223,7 +231,13 @@ class _Walk(Generic[T]):
 
     async def _send(self, call: Call, *, stream: bool) -> httpx.Response:
         request = self._http.build_request(
-            call.method, call.url, params=call.params, headers=call.headers, json=call.body, timeout=call.timeout
+            call.method,
+            call.url,
+            params=call.params,
+            headers=call.headers,
+            json=call.body,
+            content=call.content,
+            timeout=call.timeout,
         )
         return await self._http.send(request, stream=stream, follow_redirects=call.follow_redirects)
 

@@ -27,6 +27,7 @@ class Call:
     timeout: httpx.Timeout
     params: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] | None = None
+    content: bytes | None = field(default=None, repr=False)  # instead of a body in JSON
     repeatable: bool = True
     follow_redirects: bool = False
 
@@ -55,6 +56,10 @@ class Calls:
             headers["Last-Event-ID"] = last_event_id
         timeout = httpx.Timeout(self.timeout_s, connect=_CONNECT_S, read=_STREAM_SILENCE_S)
         return self._call("GET", f"/v1/jobs/{_quote(job_id)}/events", headers=headers, timeout=timeout)
+
+    def upload(self, content: bytes) -> Call:
+        headers = {"Content-Type": "application/octet-stream"}  # what it is the server sees
+        return self._call("POST", "/v1/uploads", headers=headers, content=content)
 
     def cancel(self, job_id: str) -> Call:
         return self._call("POST", f"/v1/jobs/{_quote(job_id)}/cancel")

@@ -15,7 +15,7 @@ from safelight_client.downloading import MemorySink, download, file_sink
 from safelight_client.errors import JobFailed, NotFound, UnexpectedAnswer, WaitTimeout
 from safelight_client.exchange import ask_for_document, ask_for_job, exchange, read_job
 from safelight_client.patience import Patience
-from safelight_client.steps import Show, Steps
+from safelight_client.steps import Show, Steps, Work
 from safelight_client.values import Job, Model, Output, Status, model_of
 from safelight_client.watching import Watch
 
@@ -105,6 +105,15 @@ class Operations:
         except NotFound:
             if not patience.faults:  # else an earlier sending, whose answer was lost, has deleted it
                 raise
+
+    def upload(self, source: bytes | str | os.PathLike[str]) -> Steps[str]:
+        """A sending that is repeated may leave an upload that nobody uses; the server forgets it."""
+        content = source if isinstance(source, bytes) else (yield Work(Path(source).read_bytes))
+        upload = yield from ask_for_document(self._calls.upload(content), self._patience())
+        try:
+            return str(upload["reference"])
+        except KeyError as fault:
+            raise UnexpectedAnswer("this is no upload") from fault
 
     def models(self) -> Steps[Sequence[Model]]:
         listed = yield from ask_for_document(self._calls.models(), self._patience())
