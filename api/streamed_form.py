@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from api.problems import TooLarge
 from jobs.errors import FieldFault, InvalidInput
@@ -48,10 +50,11 @@ async def read_form(request: Request, file_field: str, take: Callable[[bytes], o
 
 
 async def _read(request: Request, parts: "_Parts", take: Callable[[bytes], object]) -> Form:
-    async for chunk in request.stream():
-        parts.feed(chunk)
-        if len(parts.waiting) >= _AT_A_TIME:
-            await asyncio.to_thread(take, parts.taken())
+    with suppress(ClientDisconnect):  # then the form has not ended
+        async for chunk in request.stream():
+            parts.feed(chunk)
+            if len(parts.waiting) >= _AT_A_TIME:
+                await asyncio.to_thread(take, parts.taken())
     if not parts.ended:
         raise InvalidInput("The form breaks off.")
     if parts.waiting:

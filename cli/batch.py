@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from cli.batch_folder import ResultsFolder
-from cli.batch_input import ENDPOINT, Plan, write_requests
+from cli.batch_input import ENDPOINT, Plan, digest_requests, write_requests
+from cli.batch_media import MediaFolder
 from cli.batch_watching import ENDED, follow_batch, told
 from cli.client import Api, Document, Refused
 from cli.generate import default_model, parse_input
@@ -20,7 +21,7 @@ def batch_command() -> None:
 
 
 @batch_command.command("run")
-@click.argument("source", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("source", metavar="FILE", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--output", "-o", default="results", show_default=True, type=click.Path(file_okay=False, path_type=Path)
 )
@@ -31,11 +32,11 @@ def batch_command() -> None:
 def run_command(
     api: Api, as_json: bool, source: Path, output: Path, model: str | None, inputs: tuple[str, ...], within: str
 ) -> None:
-    """Run every line of FILE (JSONL or CSV), and put the results into a folder. Stopped and started again it goes on
-    with the same batch. Exit 1 when a line failed."""
+    """Run every line of FILE (JSONL or CSV; or every picture of a folder), and put the results into a folder. Stopped
+    and started again it goes on with the same batch. Exit 1 when a line failed."""
     folder = ResultsFolder(output)
     plan = Plan(model or default_model(api), dict(map(parse_input, inputs)), _Types(api).of)
-    batch = _begun(api, folder, write_requests(source, plan, folder.requests), within)
+    batch = _begun(api, folder, _source(api, source, plan), within)
     try:
         batch = follow_batch(api, batch, quiet=as_json)
     except KeyboardInterrupt:
@@ -104,9 +105,28 @@ class _Types:
         }
 
 
-def _begun(api: Api, folder: ResultsFolder, digest: str, within: str) -> Document:
-    """The batch of these requests: the one this folder knows, or a new one. Its key is written down before it is
-    made, so that a command that dies in between finds it again."""
+class _Lines:
+    """A file of lines."""
+
+    def __init__(self, source: Path, plan: Plan) -> None:
+        self._source = source
+        self._plan = plan
+
+    def digest(self) -> str:
+        return digest_requests(self._source, self._plan)
+
+    def write_requests(self, folder: ResultsFolder) -> None:
+        write_requests(self._source, self._plan, folder.requests)
+
+
+def _source(api: Api, source: Path, plan: Plan) -> _Lines | MediaFolder:
+    return MediaFolder(api, source, plan) if source.is_dir() else _Lines(source, plan)
+
+
+def _begun(api: Api, folder: ResultsFolder, source: _Lines | MediaFolder, within: str) -> Document:
+    """The batch of this source: the one this folder knows, or a new one. Its key is written down before it is made,
+    so that a command that dies in between finds it again."""
+    digest = source.digest()
     state = folder.state()
     if state and state.get("digest") != digest:
         raise Refused(
@@ -117,6 +137,7 @@ def _begun(api: Api, folder: ResultsFolder, digest: str, within: str) -> Documen
     state = state or {"digest": digest, "key": f"batch-run-{uuid.uuid4()}"}
     folder.remember(state)
     if "file_id" not in state:
+        source.write_requests(folder)
         state["file_id"] = api.upload("/openai/v1/files", {"purpose": "batch"}, folder.requests)["id"]
         folder.remember(state)
     body = {"input_file_id": state["file_id"], "endpoint": ENDPOINT, "completion_window": within}

@@ -25,6 +25,7 @@ class ResultsFolder:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.requests = folder / ".requests.jsonl"
+        self.media = folder / ".media.jsonl"  # what was brought, of a folder of media
         self.results = folder / "results.jsonl"
         self.errors = folder / "errors.jsonl"
 

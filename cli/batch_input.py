@@ -40,25 +40,32 @@ class Plan:
         return {"custom_id": named, "method": "POST", "url": ENDPOINT, "body": body}
 
 
-def write_requests(source: Path, plan: Plan, target: Path) -> str:
+def write_requests(source: Path, plan: Plan, target: Path) -> None:
     """Write the source's lines to the target as the API wants them.
-
-    Returns:
-        A digest of what was written.
 
     Raises:
         Refused: it is no such source, or too large.
     """
-    lines = _from_csv(source, plan) if source.suffix.lower() == ".csv" else _from_jsonl(source, plan)
-    digest, size = hashlib.sha256(), 0
     with target.open("wb") as file:
-        for number, line in enumerate(lines, 1):
-            size += len(line)
-            if number > LINES_MOST or size > FILE_BYTES_MOST:
-                raise Refused(f"a batch may have {LINES_MOST} lines and {FILE_BYTES_MOST} bytes: split {source}")
-            digest.update(line)
-            file.write(line)
+        file.writelines(_requests(source, plan))
+
+
+def digest_requests(source: Path, plan: Plan) -> str:
+    """Of what would be written. Raises: Refused."""
+    digest = hashlib.sha256()
+    for line in _requests(source, plan):
+        digest.update(line)
     return digest.hexdigest()
+
+
+def _requests(source: Path, plan: Plan) -> Iterator[bytes]:
+    lines = _from_csv(source, plan) if source.suffix.lower() == ".csv" else _from_jsonl(source, plan)
+    size = 0
+    for number, line in enumerate(lines, 1):
+        size += len(line)
+        if number > LINES_MOST or size > FILE_BYTES_MOST:
+            raise Refused(f"a batch may have {LINES_MOST} lines and {FILE_BYTES_MOST} bytes: split {source}")
+        yield line
 
 
 def _from_jsonl(source: Path, plan: Plan) -> Iterator[bytes]:
@@ -69,7 +76,7 @@ def _from_jsonl(source: Path, plan: Plan) -> Iterator[bytes]:
                 said = json.loads(text) if text else None
             except (ValueError, RecursionError):
                 said = None
-            yield _line(plan.request(number, said)) if isinstance(said, dict) else text + b"\n"
+            yield line_of(plan.request(number, said)) if isinstance(said, dict) else text + b"\n"
 
 
 def _from_csv(source: Path, plan: Plan) -> Iterator[bytes]:
@@ -77,7 +84,7 @@ def _from_csv(source: Path, plan: Plan) -> Iterator[bytes]:
     with source.open(encoding="utf-8-sig", newline="") as file:
         try:
             for number, row in enumerate(csv.DictReader(file, restkey="", strict=True), 1):
-                yield _line(plan.request(number, _cells(row, plan)))
+                yield line_of(plan.request(number, _cells(row, plan)))
         except (csv.Error, UnicodeDecodeError) as fault:
             raise Refused(f"{source} is not CSV in UTF-8: {fault}") from fault
 
@@ -98,7 +105,8 @@ def _value(text: Any, types: list[str]) -> Any:
         return text
 
 
-def _line(request: Document) -> bytes:
+def line_of(request: Document) -> bytes:
+    """The request as a line of a file."""
     try:
         return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     except UnicodeEncodeError:  # half of a surrogate pair: the server says so

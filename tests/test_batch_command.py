@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from cli.batch_folder import file_name
 from cli.batch_input import Plan, write_requests
@@ -138,3 +139,30 @@ def _state(results: Path) -> dict[str, Any]:
         time.sleep(0.05)
         return {}
     return state
+
+
+def test_a_folder_of_pictures_is_a_batch_with_a_line_for_each(stack: RunningStack, tmp_path: Path) -> None:
+    pictures, results = tmp_path / "pictures", tmp_path / "results"
+    (pictures / "more").mkdir(parents=True)
+    for number, name in enumerate(("cat.png", "dog.png", "dog.jpg", "more/cat.webp")):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(pictures / name)
+    (pictures / "notes.txt").write_text("no picture")
+    arguments = ["run", str(pictures), "-o", str(results), "-m", "noop", "-i", "prompt=x", "--json"]
+    code, said, complained = run(stack, *arguments)
+    assert code == 0, said + complained
+    lines = [json.loads(text) for text in (results / "results.jsonl").read_text().splitlines()]
+    assert [one["custom_id"] for one in lines] == ["cat", "dog.jpg", "dog.png", "more/cat"]
+    inputs = [one["response"]["body"]["input"] for one in lines]
+    assert len({one["media"] for one in inputs}) == 4
+    back = {
+        "cat.png": "cat.png",
+        "dog.png": "dog.png.png",
+        "dog.jpg": "dog.jpg.jpg",
+        "more/cat.webp": "more%2Fcat.webp",
+    }
+    for name, result in back.items():
+        assert (results / result).read_bytes() == (pictures / name).read_bytes(), "noop gives it back as it is"
+    brought = (results / ".media.jsonl").read_text()
+    (results / "batch.json").unlink()
+    assert run(stack, *arguments)[0] == 0, "as a command that died before it had written down more"
+    assert (results / ".media.jsonl").read_text() == brought, "no picture is brought twice"

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import storage.batch_turns
 import workers.batches
-from jobs.batches import BatchStatus
+from jobs.batches import Batch, BatchStatus
 from jobs.errors import Conflict
 from jobs.values import Priority, Status
 from storage.engine import Database
@@ -273,3 +274,20 @@ def _rewrite(house: House, statement: str) -> None:
 def _sweep_all(house: House) -> None:
     for shelf in range(SHELVES):
         sweep(house.files, house.folder, shelf, grace_s=-1.0)
+
+
+def test_a_step_that_takes_long_keeps_its_lease(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed: list[str] = []
+    real = storage.batch_turns.BatchTurns.renew
+
+    def renew(turns: storage.batch_turns.BatchTurns, batch: Batch) -> Batch:
+        renewed.append(batch.status.value)
+        return real(turns, batch)
+
+    monkeypatch.setattr(storage.batch_turns.BatchTurns, "renew", renew)
+    clock = iter(range(0, 1_000_000, 100))
+    monkeypatch.setattr(workers.batches, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr(workers.batches, "_TURN_S", 1e9)
+    batch = house.run(house.begin([line(1), line(2)]))
+    assert batch.completed == 2
+    assert renewed == ["validating"] * 2 + ["finalizing"] * 2

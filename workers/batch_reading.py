@@ -10,7 +10,6 @@ from forms.batches import LINE_BYTES_MOST, LineFault, read_line
 from jobs.batches import FAULTS_MOST, LINES_MOST
 
 _BOM = b"\xef\xbb\xbf"  # some editors begin a file with it
-_RENEW_EVERY = 1_000  # lines
 
 Error = dict[str, Any]
 
@@ -49,8 +48,8 @@ def raw_lines(file: IO[bytes], number: int, position: int) -> Iterator[RawLine]:
         yield RawLine(number, raw.removeprefix(mark).strip() if whole else None, position)
 
 
-def survey(file: IO[bytes], endpoint: str, renew: Callable[[], object]) -> Survey:
-    """Look at every line once, without running anything. `renew` is called now and then."""
+def survey(file: IO[bytes], endpoint: str, beat: Callable[[], object]) -> Survey:
+    """Look at every line once, without running anything. `beat` is called at each, for the lease."""
     total = good = size = 0
     seen: dict[bytes, int] = {}  # digests: custom ids may be long
     errors: list[Error] = []
@@ -64,8 +63,7 @@ def survey(file: IO[bytes], endpoint: str, renew: Callable[[], object]) -> Surve
             return Survey(
                 total, size, [_error("too_many_lines", f"A batch may have {LINES_MOST} lines.", line.number)]
             )
-        if total % _RENEW_EVERY == 0:
-            renew()
+        beat()
         custom_id, error = _look(line, endpoint)
         good += error is None
         if error and len(bad) < FAULTS_MOST:

@@ -2,7 +2,7 @@
 Written as they are read, line by line."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,15 +57,17 @@ class Results:
             return None
 
 
-def write_all(results: Results, ended: Iterable[Ended], lines: Iterable[RawLine]) -> None:
+def write_all(results: Results, ended: Iterable[Ended], lines: Iterable[RawLine], beat: Callable[[], object]) -> None:
     """Every line of the input once: those that were taken in, and those that were not. `lines` are all there are, or
-    none, if the input cannot be read any more."""
+    none, if the input cannot be read any more. `beat` is called at each, for the lease."""
     raw_of = iter(line for line in lines if line.raw != b"")
     for line in ended:
         raw = next((raw.raw for raw in raw_of if raw.number == line.line), None)
         results.add(line, raw)
+        beat()
     for left in raw_of:
         results.add_dropped(left.number, _custom_id(left, results.batch))
+        beat()
 
 
 def _custom_id(line: RawLine, batch: Batch) -> str | None:
