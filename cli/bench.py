@@ -75,7 +75,7 @@ def _measure(settings: Any, entry: Any, *, steps: Any, sizes: Any, rounds: int, 
     models = LoadedModels(settings.device, torch_threads=settings.torch_threads)
     try:
         runner, load_s = models.take(entry)
-        steps = steps or (entry.steps(entry.resolve({})),)
+        steps = steps or (int(entry.resolve({}).get("steps", 1)),)
         report = measure(entry, runner, models.device, steps=steps, sizes=sizes or (), rounds=rounds, clock=by)
     except SafelightError as fault:
         raise Refused(str(fault)) from fault

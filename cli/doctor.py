@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import Literal
 
 import click
@@ -47,8 +48,10 @@ def doctor_command(url: str | None, as_json: bool) -> None:
 
 def check_weights(entry: Entry) -> str | None:
     """What is wrong with an entry's weights on this machine, or None. Hub ids are looked for in the cache."""
-    if entry.runner == "noop":
+    if entry.source is None:
         return None
+    if entry.source.package:
+        return _check_package(entry.source.package)
     folder = entry.weights_folder
     if folder is None:
         return _check_hub_cache(entry)
@@ -143,6 +146,8 @@ def _examine_catalog(catalog: Catalog) -> Iterator[Finding]:
         fault = check_weights(entry)
         if fault is None:
             yield Finding("models", "ok", f"{entry.full_name} is complete")
+        elif entry.source and entry.source.package:
+            yield Finding("models", "fault", f"{entry.full_name}: {fault}", f"pip install {entry.source.package}")
         elif entry.weights_folder:
             mend = "restore the folder (git checkout, or train it again), or correct the TOML's [source]"
             yield Finding("models", "fault", f"{entry.full_name}: a model file is missing: {fault}", mend)
@@ -164,6 +169,14 @@ def _examine_api(settings: Settings) -> Iterator[Finding]:
         yield Finding("workers", "fault", "the API has heard of none in the last seconds", mend)
     else:
         yield Finding("workers", "ok", f"{ready['parts']['workers']['count']} at work")
+
+
+def _check_package(name: str) -> str | None:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return f"the package {name} is not installed"
+    return None
 
 
 def _is_loaded(name: str, value: object) -> bool:

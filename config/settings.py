@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     circuit_open_s: float = Field(default=30.0, gt=0.0)  # for this long
     circuit_policy: Literal["wait", "refuse"] = "wait"  # what a submit for an open circuit gets: a place, or 503
     torch_threads: int = Field(default=0, ge=0, le=1024)  # 0: torch decides
-    loaded_models: int = Field(default=2, ge=1, le=64)  # pipelines a worker keeps in memory
+    loaded_models: int = Field(default=4, ge=1, le=64)  # pipelines a worker keeps in memory
     affinity_looks: int = Field(default=8, ge=0, le=1000)  # in a row at which a worker prefers models it has loaded,
     affinity_s: float = Field(default=60.0, ge=0.0, le=3600.0)  # and for how long; then it takes what is best
     preload: str = ""  # models that a worker loads before its first job, separated by commas

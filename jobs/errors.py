@@ -131,3 +131,16 @@ class InputUnfit(ModelFault):
 
     code = "invalid_media"
     retryable = False
+
+
+class UnusableInput(ModelFault):
+    """The model can make nothing of this input."""
+
+    code = "unusable_input"
+    retryable = False
+
+
+class InvalidMedia(UnusableInput):
+    """A media input cannot be read."""
+
+    code = "invalid_media"

@@ -7,18 +7,21 @@ from functools import lru_cache
 from importlib import metadata
 from typing import Any
 
-from models.entry import Entry
+from models.entry import PIPELINES, Entry
 from models.fingerprint import weights_of
 
 _LIBRARIES = {
     "diffusers": ("torch", "diffusers", "transformers", "pillow"),
+    "walk": ("torch", "diffusers", "transformers", "pillow", "av"),
+    "upscale": ("pillow",),
+    "speech": ("hibari-tts", "onnxruntime", "numpy"),
     "noop": ("pillow",),
 }
 
 
 def run_context(entry: Entry, rows: int, device: str = "cpu") -> dict[str, Any]:
     """Of a run of `rows` rows just done in this process, ready for JSON."""
-    torch = sys.modules.get("torch") if entry.runner == "diffusers" else None
+    torch = sys.modules.get("torch") if entry.runner in PIPELINES else None
     return {
         "model": entry.name,
         "version": entry.version,

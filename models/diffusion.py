@@ -1,159 +1,131 @@
-"""Diffusers pipelines: loading one, and running a batch of jobs through it. Imports torch: reach it only
-through `models.loading`."""
+"""The runner of diffusers pipelines: a batch of jobs as rows of one call. Imports torch: reach it only through
+`models.loading`."""
 
-import hashlib
-import inspect
-import io
-import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin at barriers starve others, and one another
-os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-
-import torch
-import transformers.utils.logging
-from diffusers import DiffusionPipeline
-from diffusers.utils import logging as diffusers_logging
 from PIL.Image import Image
 
-from jobs.errors import Interrupted, ModelFault, ModelUnavailable, OutOfMemory
+from jobs.errors import ModelFault, ModelUnavailable
 from models.entry import PER_ROW, Entry
-from models.placement import choose_dtype, limit_threads, place, resolve_device
+from models.fingerprint import weights_of
+from models.finishing import DEFAULT_FPS, OUTPUT_TYPES, finish
+from models.manifest import Manifest, describe
+from models.pictures import fit, opaque, read_picture
+from models.pipelines import SEED_MASK, call, faults_told, load_pipeline, takes
+from models.placement import choose_dtype, limit_threads, resolve_device
 from models.previews import Painter, Sketches
 from models.runner import NO_PREVIEWS, Media, Request, Result, Watch
 
 __all__ = ["DiffusersRunner", "choose_dtype", "limit_threads", "resolve_device"]
 
-for library in (diffusers_logging, transformers.utils.logging):
-    library.disable_progress_bar()
+_OURS = {"seed", "count", "exact", "fps"}  # inputs that Safelight answers itself, unless [call] says otherwise
+_SIZE = {"width", "height"}  # to which pictures were brought already, where the pipeline takes no size
 
-_OURS = {"seed", "count", "exact"}  # inputs that Safelight answers itself; the pipeline never sees them
-_SEED_MASK = (1 << 63) - 1
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One output: its request, that one's place in the batch, its own seed, and the pictures it begins with."""
+
+    place: int
+    request: Request
+    seed: int
+    pictures: Mapping[str, Image]
 
 
 class DiffusersRunner:
-    """A text-to-image pipeline of diffusers in memory."""
+    """A pipeline of diffusers in memory."""
 
     def __init__(self, entry: Entry, device: str) -> None:
         """Put the entry's pipeline on a device such as "cpu" or "cuda:0".
 
         Raises:
             ModelUnavailable: the weights are missing, unreadable or do not fit together.
+            OutOfMemory: there is no room for it.
         """
         self._entry = entry
-        self._device = device
+        self._pipeline = load_pipeline(entry, device)
         try:
-            self._pipeline = self._load()
             self._painter = Painter(entry, self._pipeline, device)
-        except torch.OutOfMemoryError as fault:
-            raise OutOfMemory(f"No room on {self._device} to load {entry.full_name}.") from fault
-        except Exception as fault:  # whatever from_pretrained raises on foreign files
-            raise ModelUnavailable(f"{entry.full_name} cannot be loaded: {_first_line(fault)}") from fault
+            self._weights = weights_of(entry)
+        except (ValueError, OSError) as fault:
+            raise ModelUnavailable(f"{entry.full_name} cannot be loaded: {fault}") from fault
 
     def generate(self, requests: Sequence[Request], watch: Watch, rows: int = 0) -> list[Result]:
-        """See `Runner.generate`. A request for n pictures takes n rows of the batch, seeds counting up."""
-        wanted = [(request, offset) for request in requests for offset in range(_count(request))]
-        seeds = [(request.seed + offset) & _SEED_MASK for request, offset in wanted]
-        idle = [(requests[-1], 0)] * (rows - len(wanted))
-        try:
-            images = self._run(wanted + idle, seeds + [0] * len(idle), watch)[: len(wanted)]
-        except Interrupted:
-            raise
-        except torch.OutOfMemoryError as fault:
-            raise OutOfMemory(_first_line(fault)) from fault
-        except RuntimeError as fault:
-            if "memory" in str(fault):  # the CPU allocator's way of saying it
-                raise OutOfMemory(_first_line(fault)) from fault
-            raise ModelFault(_first_line(fault)) from fault
-        except Exception as fault:  # an attempt must conclude, whatever a foreign pipeline raises
-            raise ModelFault(f"{type(fault).__name__}: {_first_line(fault)}") from fault
-        media = iter([_encode(image, seed) for image, seed in zip(images, seeds, strict=True)])
-        return [[next(media) for _ in range(_count(request))] for request in requests]
+        """See `Runner.generate`. A request for n outputs takes n rows of the batch, seeds counting up. One whose
+        picture cannot be read has that fault for itself."""
+        results: list[Result] = []
+        wanted: list[_Row] = []
+        with faults_told():
+            for place, request in enumerate(requests):
+                try:
+                    wanted += self._rows(place, request)
+                    results.append([])
+                except ModelFault as fault:
+                    results.append(fault)
+            if wanted:
+                for row, media in zip(wanted, self._run(wanted, watch, rows), strict=True):
+                    mine = results[row.place]
+                    assert isinstance(mine, list)
+                    mine.append(media)
+        return results
 
-    def _run(self, rows: Sequence[tuple[Request, int]], seeds: Sequence[int], watch: Watch) -> list[Image]:
-        first_rows = [row for row, (_, offset) in enumerate(rows) if offset == 0]
-        sketches = Sketches(self._painter, self._pipeline.scheduler, first_rows)
-        generators = [torch.Generator("cpu").manual_seed(_folded(seed)) for seed in seeds]
-        with torch.inference_mode():
-            output = self._pipeline(
-                **self._keywords([request for request, _ in rows]),
-                **self._callback(watch, sketches),
-                generator=generators if len(generators) > 1 else generators[0],
-                output_type="pil",
-            )
-        images: list[Image] = output.images
-        return images
+    def _rows(self, place: int, request: Request) -> list[_Row]:
+        pictures = {name: self._picture(request, name) for name in self._entry.media_inputs if name in request.input}
+        seeds = ((request.seed + offset) & SEED_MASK for offset in range(int(request.input.get("count", 1))))
+        return [_Row(place, request, seed, pictures) for seed in seeds]
 
-    def _callback(self, watch: Watch, sketches: Sketches) -> dict[str, Any]:
-        """How this pipeline tells of its steps: older ones have only the legacy callback. The last step has no
-        preview: the picture itself comes next."""
+    def _picture(self, request: Request, name: str) -> Image:
+        rule = self._entry.input["properties"][name]
+        width, height = request.input.get("width"), request.input.get("height")
+        size = (int(width), int(height)) if width and height else None
+        return fit(opaque(read_picture(request, name, rule.get("x-max-side"))), rule, size)
+
+    def _run(self, wanted: Sequence[_Row], watch: Watch, rows: int) -> list[Media]:
+        idle = [replace(wanted[-1], seed=0)] * (rows - len(wanted))
+        batch = [*wanted, *idle]
+        fps = float(wanted[0].request.input.get("fps", DEFAULT_FPS))
+        output = call(self._pipeline, self._keywords(batch), [row.seed for row in batch], self._tell(batch, watch))
+        return list(finish(output, self._pipeline, [row.seed for row in wanted], self._described(wanted), fps))
+
+    def _described(self, rows: Sequence[_Row]) -> Any:
+        def describe_row(number: int) -> Manifest:
+            return describe(self._entry, self._weights, rows[number].request, rows[number].seed)
+
+        return describe_row
+
+    def _tell(self, batch: Sequence[_Row], watch: Watch) -> Any:
+        """The last step has no preview: the picture itself comes next."""
+        first_rows: dict[int, int] = {}
+        for number, row in enumerate(batch):
+            first_rows.setdefault(row.place, number)
+        sketches = Sketches(self._painter, getattr(self._pipeline, "scheduler", None), first_rows)
 
         def tell(step: int, steps: int, latents: Any) -> None:
-            previews = sketches.after_step(latents, watch.viewers()) if step < steps else NO_PREVIEWS
-            watch.step(step, steps, previews)
+            viewers = [place for place in watch.viewers() if place in first_rows]
+            watch.step(step, steps, sketches.after_step(latents, viewers) if step < steps else NO_PREVIEWS)
 
-        def on_step(pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            tell(step + 1, pipeline.num_timesteps, tensors.get("latents"))
-            return tensors
+        return tell
 
-        def on_legacy_step(step: int, _timestep: Any, latents: Any) -> None:
-            tell(step + 1, len(self._pipeline.scheduler.timesteps), latents)
-
-        if "callback_on_step_end" in inspect.signature(self._pipeline.__call__).parameters:
-            return {"callback_on_step_end": on_step}
-        return {"callback": on_legacy_step, "callback_steps": 1}
-
-    def _keywords(self, rows: Sequence[Request]) -> dict[str, Any]:
+    def _keywords(self, rows: Sequence[_Row]) -> dict[str, Any]:
         """What the batch shares comes from its first row: the batch key made sure that they agree."""
-        shared: Mapping[str, Any] = rows[0].input
-        keywords: dict[str, Any] = {}
-        for name, value in shared.items():
-            if name in _OURS:
+        entry, first = self._entry, rows[0]
+        ours = set(_OURS)
+        if entry.media_inputs:
+            ours |= _SIZE - takes(self._pipeline).keys()
+        keywords: dict[str, Any] = {"output_type": OUTPUT_TYPES.get(entry.media_kind, "pil")}
+        for name, value in first.request.input.items():
+            if name in ours and name not in entry.call:
                 continue
-            keyword = self._entry.call.get(name, name)
-            keywords[keyword] = [row.input[name] for row in rows] if name in PER_ROW else value
+            keyword = entry.call.get(name, name)
+            if name in first.pictures:
+                keywords[keyword] = _one_or_all([row.pictures[name] for row in rows])
+            else:
+                keywords[keyword] = [row.request.input[name] for row in rows] if name in PER_ROW else value
         return keywords
 
-    def _load(self) -> Any:
-        entry = self._entry
-        assert entry.source is not None
-        folder = entry.weights_folder
-        if folder is not None and not (folder / "model_index.json").is_file():
-            raise ModelUnavailable(f"there is no model_index.json in {folder}")
-        pipeline = DiffusionPipeline.from_pretrained(
-            str(folder) if folder else entry.source.hub,
-            revision=entry.source.revision,
-            variant=entry.source.variant,
-            use_safetensors=True,  # None would fall back to pickle
-            trust_remote_code=False,
-            local_files_only=folder is not None,
-            dtype=choose_dtype(entry.load.dtype, self._device),
-        )
-        pipeline.set_progress_bar_config(disable=True)
-        place(pipeline, entry.load, self._device)
-        return pipeline
 
-
-def _encode(image: Image, seed: int) -> Media:
-    data = io.BytesIO()
-    image.save(data, "PNG")
-    return Media(data.getvalue(), "image/png", image.width, image.height, seed=seed)
-
-
-def _folded(seed: int) -> int:
-    """torch's CPU generator looks at the low 32 bits only: larger seeds are hashed down to them."""
-    if seed < 1 << 32:
-        return seed
-    return int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:4], "big")
-
-
-def _count(request: Request) -> int:
-    return int(request.input.get("count", 1))
-
-
-def _first_line(fault: BaseException) -> str:
-    text = str(fault).strip() or type(fault).__name__
-    return text.splitlines()[0][:500]
+def _one_or_all(pictures: Sequence[Image]) -> Any:
+    """Many a pipeline takes one picture only."""
+    return pictures if len(pictures) > 1 else pictures[0]

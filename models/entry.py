@@ -10,9 +10,12 @@ from typing import Annotated, Any, Literal
 import jsonschema_rs
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from jobs.errors import FieldFault, InvalidInput
+from jobs.errors import InvalidInput
+from models.effort import count_steps, count_work
+from models.schema import allow_null, field_faults, kinds, media_inputs, plain
 
 PER_ROW = frozenset({"prompt", "negative_prompt"})  # text that may differ from row to row of a batch
+PIPELINES = frozenset({"diffusers", "walk"})  # runners that load a pipeline of diffusers
 _OF_EACH_JOB = frozenset({"seed", "fail", "fail_times"})  # so may these; the faults are the diagnostic model's
 _NO_SIZE = frozenset({"seed", "count", "steps", "fail_times"})
 
@@ -26,17 +29,21 @@ class _Part(BaseModel):
 
 
 class Source(_Part):
-    """Where the weights are: a folder (relative to the TOML), or a hub id with a pinned revision."""
+    """Where the weights are: a folder (relative to the TOML), a hub id with a pinned revision, or in an installed
+    Python package. And which of the library's pipelines reads them."""
 
     folder: Path | None = None
     hub: str | None = None
+    package: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     variant: str | None = None  # file name infix, such as "fp16"
+    pipeline: str = Field(default="DiffusionPipeline", pattern=r"^[A-Z][A-Za-z0-9]{0,99}$")  # the one that saved them
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")  # of a folder; None: computed at each load
 
     @model_validator(mode="after")
     def _one_pinned_place(self) -> "Source":
-        if (self.folder is None) == (self.hub is None):
-            raise ValueError("name either a folder or a hub id")
+        if [self.folder, self.hub, self.package].count(None) != 2:
+            raise ValueError("name either a folder or a hub id (or a package)")
         if self.hub is not None and self.revision is None:
             raise ValueError("a hub id needs a revision: the full commit hash")
         return self
@@ -118,7 +125,7 @@ class Entry(_Part):
     description: str = ""
     license: str = ""
     media_kind: Literal["image", "video", "audio", "none"]
-    runner: Literal["diffusers", "noop"] = "diffusers"
+    runner: Literal["diffusers", "walk", "upscale", "speech", "noop"] = "diffusers"
     diagnostic: bool = False
     queue: str = Field(default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     source: Source | None = None
@@ -137,11 +144,11 @@ class Entry(_Part):
 
     @model_validator(mode="after")
     def _prepare(self) -> "Entry":
-        if self.runner == "diffusers" and self.source is None:
-            raise ValueError("a diffusers model needs a [source]")
+        if self.runner in PIPELINES and (self.source is None or self.source.package):
+            raise ValueError("a diffusers model needs a [source]: a folder or a hub id")
         if self.input.get("type") != "object" or self.input.get("additionalProperties") is not False:
             raise ValueError('[input] must have type = "object" and additionalProperties = false')
-        _allow_null(self.input)
+        allow_null(self.input)
         rules = self.input.get("properties", {}).items()
         self._defaults = {
             name: rule["default"] for name, rule in rules if isinstance(rule, dict) and "default" in rule
@@ -150,7 +157,7 @@ class Entry(_Part):
             self._validator = jsonschema_rs.Draft202012Validator(self.input)
         except ValueError as fault:
             raise ValueError(f"[input] is not a JSON Schema: {fault}") from fault
-        self._media = _media_inputs(self.input)
+        self._media = media_inputs(self.input)
         return self
 
     @property
@@ -182,27 +189,33 @@ class Entry(_Part):
     def validate_input(self, given: Mapping[str, Any]) -> None:
         """Raises: InvalidInput, with a fault for each wrong field (named `input.…`)."""
         if not self._validator.is_valid(given):
-            faults = [field for fault in self._validator.iter_errors(given) for field in _field_faults(fault)]
+            faults = [field for fault in self._validator.iter_errors(given) for field in field_faults(fault)]
             raise InvalidInput(f"The input does not fit the model {self.name}.", faults)
 
     def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The input with every default filled in; nulls mean "not given"."""
         rules: dict[str, Any] = self.input.get("properties", {})
-        named = {name: _plain(value, rules.get(name)) for name, value in given.items() if value is not None}
+        named = {name: plain(value, rules.get(name)) for name, value in given.items() if value is not None}
         return self._defaults | named
 
     def batch_key(self, resolved: Mapping[str, Any]) -> str | None:
         """Jobs with the same key may run in one batch; None: this job runs alone."""
-        if self.batch.max < 2 or resolved.get("exact"):
+        if self.batch.max < 2 or resolved.get("exact") or self._has_its_own_size(resolved):
             return None
-        shared = {name: value for name, value in resolved.items() if name not in PER_ROW | _OF_EACH_JOB}
-        given = sorted(PER_ROW & resolved.keys())  # "" and nothing at all are not the same to every pipeline
+        of_each = PER_ROW | _OF_EACH_JOB | self._media.keys()
+        shared = {name: value for name, value in resolved.items() if name not in of_each}
+        given = sorted((PER_ROW | self._media.keys()) & resolved.keys())  # "" and nothing at all are not the same
         same = json.dumps([self.full_name, shared, given], sort_keys=True)
         return hashlib.sha256(same.encode()).hexdigest()
 
+    def _has_its_own_size(self, resolved: Mapping[str, Any]) -> bool:
+        """Pictures that are not brought to a size fit into no batch of tensors."""
+        sized = "width" in resolved and "height" in resolved
+        return self.runner in PIPELINES and bool(self._media.keys() & resolved.keys()) and not sized
+
     def shape(self, resolved: Mapping[str, Any]) -> tuple[int, ...]:
         """What decides how much memory one output takes: the sizes among the inputs, all whole numbers."""
-        sizes = sorted(name for name, rule in self.input.get("properties", {}).items() if "integer" in _kinds(rule))
+        sizes = sorted(name for name, rule in self.input.get("properties", {}).items() if "integer" in kinds(rule))
         values = (resolved.get(name) for name in sizes if name not in _NO_SIZE)
         return tuple(value if isinstance(value, int) else 0 for value in values)
 
@@ -211,66 +224,15 @@ class Entry(_Part):
         return int(resolved.get("count", 1))
 
     def work(self, resolved: Mapping[str, Any]) -> float:
-        """How much there is to do, for forecasts: megapixels × steps × outputs; the diagnostic model's in seconds."""
-        if self.runner == "noop":
-            return float(resolved.get("duration_s", 0))
-        pixels = float(resolved.get("width", 1000)) * float(resolved.get("height", 1000))
-        return pixels / 1e6 * self.steps(resolved) * self.units(resolved)
+        """How much there is to do, for forecasts, in the runner's own unit."""
+        return count_work(self.runner, self._done(resolved))
 
-    @staticmethod
-    def steps(resolved: Mapping[str, Any]) -> int:
-        return int(resolved.get("steps", 1))
+    def steps(self, resolved: Mapping[str, Any]) -> int:
+        """That the runner will report, as far as the input tells."""
+        return count_steps(self.runner, self._done(resolved))
 
-
-def _media_inputs(schema: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    rules = schema.get("properties", {}).items()
-    media = {name: rule for name, rule in rules if isinstance(rule, dict) and rule.get("format") == "media"}
-    if untyped := [name for name, rule in media.items() if not rule.get("x-media")]:
-        raise ValueError(f"input.properties.{untyped[0]}: media has x-media = [media types]")
-    return {name: tuple(rule["x-media"]) for name, rule in media.items()}
-
-
-def _allow_null(schema: dict[str, Any]) -> None:
-    """Make explicit what JSON clients do anyway: an optional property may be sent as null."""
-    required = schema.get("required", [])
-    for name, rule in schema.get("properties", {}).items():
-        if name not in required and isinstance(rule, dict):
-            _widen(rule)
-
-
-def _widen(rule: dict[str, Any]) -> None:
-    if "const" in rule:
-        rule["enum"] = [rule.pop("const")]
-    if "type" in rule:
-        kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
-        rule["type"] = kinds if "null" in kinds else [*kinds, "null"]
-    if "enum" in rule and None not in rule["enum"]:
-        rule["enum"] = [*rule["enum"], None]
-    if "oneOf" in rule:  # exactly one must match, and null may match one already
-        rule["anyOf"] = [*rule.get("anyOf", []), {"oneOf": rule.pop("oneOf")}]
-    if "anyOf" in rule:
-        rule["anyOf"] = [*rule["anyOf"], {"type": "null"}]
-
-
-def _plain(value: Any, rule: Any) -> Any:
-    """JSON Schema calls 128.0 an integer; a pipeline does not."""
-    whole = isinstance(value, float) and value.is_integer() and "integer" in _kinds(rule)
-    return int(value) if whole else value
-
-
-def _kinds(rule: Any) -> list[str]:
-    kinds = rule.get("type", []) if isinstance(rule, dict) else []
-    return kinds if isinstance(kinds, list) else [kinds]
-
-
-def _field_faults(fault: jsonschema_rs.ValidationError) -> list[FieldFault]:
-    path = ["input", *(str(part) for part in fault.instance_path)]
-    kind = fault.kind
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        return [FieldFault(".".join([*path, str(kind.property)]), "This field is required.")]
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
-        return [FieldFault(".".join([*path, name]), "There is no such field.") for name in kind.unexpected]
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Enum):
-        return [FieldFault(".".join(path), f"Must be one of {json.dumps(kind.options)}.")]
-    message = fault.message
-    return [FieldFault(".".join(path), message if len(message) <= 300 else f"{message[:300]}…")]
+    def _done(self, resolved: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A strength means nothing without a picture to begin with."""
+        if self._media.keys() & resolved.keys():
+            return resolved
+        return {name: value for name, value in resolved.items() if name != "strength"}

@@ -2,6 +2,7 @@
 
 import hashlib
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 
 from models.entry import Entry
@@ -10,18 +11,21 @@ _DECISIVE = frozenset({".safetensors", ".json", ".txt", ".model"})  # weights, c
 
 
 def weights_of(entry: Entry) -> str | None:
-    """ "sha256:…" of a folder, "ID@REVISION" of a hub id; None without weights.
+    """ "sha256:…" of a folder, "ID@REVISION" of a hub id, "PACKAGE VERSION" of a package; None without weights.
 
     Raises:
         OSError: a file cannot be read.
+        PackageNotFoundError: the package is not installed.
     """
     source = entry.source
     if source is None:
         return None
+    if source.package:
+        return f"{source.package} {metadata.version(source.package)}"
     folder = entry.weights_folder
     if folder is None:
         return f"{source.hub}@{source.revision}"
-    return f"sha256:{_hash(folder, _stamps(folder))}"
+    return f"sha256:{source.sha256 or _hash(folder, _stamps(folder))}"
 
 
 def _stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:

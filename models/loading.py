@@ -11,7 +11,7 @@ from typing import Any
 from jobs.errors import OutOfMemory
 from models.admission import free_bytes, needed_bytes
 from models.context import run_context
-from models.entry import Entry
+from models.entry import PIPELINES, Entry
 from models.runner import Runner
 
 log = logging.getLogger(__name__)
@@ -20,8 +20,8 @@ Free = Callable[[str], int | None]  # the device -> its free bytes
 
 
 class LoadedModels:
-    """The runners a worker keeps: the least recently used one makes room, for number and for memory. Owned by one
-    thread."""
+    """The runners a worker keeps. Of the pipelines the least recently used one makes room, for number and for memory;
+    what needs no torch is small, and stays. Owned by one thread."""
 
     def __init__(
         self,
@@ -36,11 +36,12 @@ class LoadedModels:
         self._most = most
         self._torch_threads = torch_threads
         self._free = free
-        self._runners: OrderedDict[str, Runner] = OrderedDict()
+        self._runners: OrderedDict[str, Runner] = OrderedDict()  # of pipelines
+        self._light: dict[str, Runner] = {}
 
     @property
     def names(self) -> list[str]:
-        return list(self._runners)
+        return [*self._runners, *self._light]
 
     @property
     def device(self) -> str:
@@ -55,19 +56,24 @@ class LoadedModels:
         Raises:
             ModelUnavailable, OutOfMemory: it cannot be loaded here.
         """
+        if light := self._light.get(entry.full_name):
+            return light, 0.0
         known = self._runners.get(entry.full_name)
         if known is not None:
             self._runners.move_to_end(entry.full_name)
             return known, 0.0
         started = time.monotonic()
+        if entry.runner not in PIPELINES:
+            runner = self._light[entry.full_name] = _load_light(entry)
+            return runner, time.monotonic() - started
         while len(self._runners) >= self._most:
             self._evict()
         self._runners[entry.full_name] = runner = self._load_with_room(entry)
         return runner, time.monotonic() - started
 
     def context(self, entry: Entry, rows: int) -> dict[str, Any]:
-        """In what circumstances a batch of so many rows that just ran was made."""
-        return run_context(entry, rows, self.device if entry.runner == "diffusers" else "cpu")
+        """In what circumstances a run of `rows` rows of this entry was made here, just now."""
+        return run_context(entry, rows, self.device if entry.runner in PIPELINES else "cpu")
 
     def keep_only(self, entry: Entry) -> bool:
         """Let every other model go; False when there was none."""
@@ -86,10 +92,6 @@ class LoadedModels:
 
     def _load_with_room(self, entry: Entry) -> Runner:
         """An estimate may be wrong: when the memory does not suffice after all, every other model goes."""
-        if entry.runner == "noop":
-            from models.noop import Noop
-
-            return Noop()
         self._make_room(entry)
         try:
             return self._load(entry)
@@ -114,4 +116,23 @@ class LoadedModels:
         from models.diffusion import DiffusersRunner, limit_threads
 
         limit_threads(self._torch_threads)
+        if entry.runner == "walk":
+            from models.walk import Walk
+
+            return Walk(entry, self.device)
         return DiffusersRunner(entry, self.device)
+
+
+def _load_light(entry: Entry) -> Runner:
+    """A runner that needs no torch."""
+    if entry.runner == "upscale":
+        from models.upscale import Upscale
+
+        return Upscale(entry)
+    if entry.runner == "speech":
+        from models.speech import Speech
+
+        return Speech(entry)
+    from models.noop import Noop
+
+    return Noop()

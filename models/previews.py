@@ -5,7 +5,7 @@ import io
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -39,7 +39,8 @@ class Painter:
         channels = getattr(getattr(vae, "config", None), "latent_channels", None)
         if entry.preview and channels and len(entry.preview.rgb) != channels:
             raise ValueError(f"[preview] rgb has {len(entry.preview.rgb)} rows, the latents {channels} channels")
-        self._draw = _linear(entry.preview) if entry.preview else _decoder(entry, vae) if channels else None
+        drawn = channels and entry.media_kind == "image"
+        self._draw = _linear(entry.preview) if entry.preview else _decoder(entry, vae) if drawn else None
         self._costs: deque[float] = deque(maxlen=_COSTS)
         if self._draw:
             try:
@@ -55,7 +56,7 @@ class Painter:
         """A small JPEG of one picture's latents; None if it cannot be made small."""
         assert self._draw
         pixels = self._draw(latents).nan_to_num().clamp(0, 1).mul(255).round().byte()
-        return _encode(Image.fromarray(pixels.cpu().numpy()))
+        return shrink(Image.fromarray(pixels.cpu().numpy()))
 
     def give_up(self, fault: Exception) -> None:
         """What could not be drawn once is not tried again."""
@@ -84,9 +85,9 @@ class Painter:
 
 
 class Sketches:
-    """The previews of one run of a pipeline. `rows` are the rows of the batch, one for each request."""
+    """The previews of one run of a pipeline. `rows`: from a request's place to its first row in the batch."""
 
-    def __init__(self, painter: Painter, scheduler: Any, rows: Sequence[int]) -> None:
+    def __init__(self, painter: Painter, scheduler: Any, rows: Mapping[int, int]) -> None:
         self._painter, self._scheduler, self._rows = painter, scheduler, rows
         self._before: torch.Tensor | None = None
         self._budget = Budget(time.perf_counter())
@@ -181,7 +182,8 @@ def _decoder(entry: Entry, vae: Any) -> Draw | None:
     return draw
 
 
-def _encode(image: Image.Image) -> bytes | None:
+def shrink(image: Image.Image) -> bytes | None:
+    """A small JPEG of a picture; None if it cannot be made small."""
     scale = SIDE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.BICUBIC)
