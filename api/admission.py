@@ -6,6 +6,7 @@ import logging
 from api.problems import CircuitOpen, Overloaded
 from config.settings import Settings
 from jobs.errors import StoreUnavailable
+from storage.aliases import Routing
 from storage.circuits import CLOSED, Circuit, Circuits
 from storage.jobs import JobStore
 
@@ -17,10 +18,11 @@ _LOOK_EVERY_S = 1.0
 class Admission:
     """The depth of the queue and the models' circuits, as they were a moment ago."""
 
-    def __init__(self, settings: Settings, store: JobStore, circuits: Circuits) -> None:
+    def __init__(self, settings: Settings, store: JobStore, circuits: Circuits, routing: Routing) -> None:
         self._settings = settings
         self._store = store
         self._circuits = circuits
+        self._routing = routing
         self._queued = 0
         self._not_closed: dict[str, Circuit] = {}
         self._task: asyncio.Task[None] | None = None
@@ -53,6 +55,7 @@ class Admission:
             try:
                 self._queued = await asyncio.to_thread(self._store.queued, self._settings.max_queued)
                 self._not_closed = await asyncio.to_thread(self._circuits.all)
+                await asyncio.to_thread(self._routing.look)
             except StoreUnavailable as fault:
                 log.warning("admission goes by what it knew: %s", fault)
             await asyncio.sleep(_LOOK_EVERY_S)

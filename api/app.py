@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 
 from api import (
+    aliases,
     artifacts,
     asyncapi,
     events,
@@ -47,6 +48,7 @@ _ROOMS = (
     previews,
     sockets,
     models,
+    aliases,
     artifacts,
     uploads,
     health,

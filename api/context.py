@@ -21,6 +21,7 @@ from forms.desk import Desk
 from jobs.groups import Group
 from jobs.values import Job
 from models.catalog import Catalog
+from storage.aliases import Routing
 from storage.artifacts import ArtifactStore
 from storage.batches import Batches
 from storage.bus import Bus
@@ -57,6 +58,7 @@ class Context:
     """The open parts of one API process."""
 
     settings: Settings
+    routing: Routing
     database: Database
     store: JobStore
     artifacts: ArtifactStore

@@ -208,6 +208,67 @@ class RedeliveredDocument(_Document):
     dry_run: bool
 
 
+class VersionDocument(_Document):
+    """One version of a model. What it did is of the last `window_s` seconds, as this process saw it."""
+
+    model: str
+    version: str
+    warm: bool
+    circuit: Literal["closed", "open", "half_open"]
+    fault: str | None
+    finished: FinishedDocument
+    failure_rate: float | None
+    wait_s: PercentilesDocument
+    run_s: PercentilesDocument
+
+
+class VersionListDocument(_Document):
+    name: str
+    versions: list[VersionDocument]
+    window_s: int
+
+
+class TargetDocument(_Document):
+    model: str
+    weight: int
+
+
+class ShadowDocument(_Document):
+    model: str
+    percent: float
+
+
+class RevisionDocument(_Document):
+    """What an alias stands for, since then. `restores`: the revision that a roll back took this from."""
+
+    name: str
+    revision: int
+    restores: int | None
+    targets: list[TargetDocument]
+    shadows: list[ShadowDocument]
+    created_at: str
+
+
+class ComparisonDocument(_Document):
+    """How a shadow did beside the jobs that it did again. The times are means, in seconds."""
+
+    model: str
+    compared: int
+    failed: int
+    equal: int
+    run_s: float | None
+    shadow_run_s: float | None
+
+
+class AliasDocument(RevisionDocument):
+    revisions: list[RevisionDocument]
+    comparisons: list[ComparisonDocument]
+
+
+class AliasListDocument(_Document):
+    aliases: list[RevisionDocument]
+
+
 class SecretDocument(_Document):
     key: str
 

@@ -26,6 +26,7 @@ STATUS_OF_VERB = {
 STATUSES = ("succeeded", "failed", "canceled", "expired")
 
 _SAMPLES_MOST = 10_000
+_VERSION_SAMPLES_MOST = 1_000  # of each version
 _BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 Percentiles = dict[str, float | None]
@@ -37,6 +38,8 @@ class Figures:
     def __init__(self, models: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
         self.registry = CollectorRegistry()
         self.window = Window(clock)
+        self._clock = clock
+        self._versions: dict[str, Window] = {}
         self._began = False
         ProcessCollector(registry=self.registry)
         self._accepted = self._total("accepted", "Jobs accepted")
@@ -64,6 +67,12 @@ class Figures:
                 self._count(entry)
         self._began = True
 
+    def of_version(self, model: str) -> "Window":
+        """The last minutes of one version (name@version)."""
+        if model not in self._versions:
+            self._versions[model] = Window(self._clock, _VERSION_SAMPLES_MOST)
+        return self._versions[model]
+
     def answered(self, status_code: int) -> None:
         if (answers := self._answers.get(status_code)) is None:
             answers = self._answers[status_code] = self._responses.labels(status_code)
@@ -73,23 +82,27 @@ class Figures:
         verb, model = entry.verb, entry.model
         if verb == "submit":
             return
+        windows = (self.window, self.of_version(f"{model}@{entry.version}"))
         if verb == "claim":
             self._attempts.labels(model).inc()
             if entry.seconds is not None:
                 self._waits.labels(model).observe(entry.seconds)
-                self.window.waited(entry.seconds)
+                for window in windows:
+                    window.waited(entry.seconds)
         elif verb == "retry later":
             self._retries.labels(model).inc()
         elif verb == "succeed" and entry.seconds is not None:
             self._runs.labels(model).observe(entry.seconds)
-            self.window.ran(entry.seconds)
+            for window in windows:
+                window.ran(entry.seconds)
         if verb in ("lose", "give up"):
             self._lost.labels(model).inc()
         if verb in ("fail", "give up"):
             self._dead.labels(model).inc()
         if status := STATUS_OF_VERB.get(verb):
             self._finished.labels(model, status).inc()
-            self.window.finished(status)
+            for window in windows:
+                window.finished(status)
 
     def _begin(self, model: str) -> None:
         """Every series from nought: Prometheus does not see the first event of one that begins at one."""
@@ -111,12 +124,12 @@ class Window:
     """The last WINDOW_S seconds, bounded in memory however much happens: finished jobs are counted by the second,
     of waits and runs the latest samples are kept."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], samples: int = _SAMPLES_MOST) -> None:
         self._clock = clock
         self._began_at = clock()
         self._finished: deque[tuple[int, Counter[str]]] = deque()
-        self._waits: deque[tuple[float, float]] = deque(maxlen=_SAMPLES_MOST)
-        self._runs: deque[tuple[float, float]] = deque(maxlen=_SAMPLES_MOST)
+        self._waits: deque[tuple[float, float]] = deque(maxlen=samples)
+        self._runs: deque[tuple[float, float]] = deque(maxlen=samples)
 
     def finished(self, status: str) -> None:
         second = int(self._clock())

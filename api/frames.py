@@ -29,6 +29,7 @@ class Submit(_ClientFrame):
     job: Annotated[dict[str, Any], Field(description="As the body of POST /v1/jobs")]
     idempotency_key: Annotated[str | None, Field(description="As the header of POST /v1/jobs")] = None
     no_cache: Annotated[bool, Field(description="As Cache-Control: no-cache of POST /v1/jobs")] = False
+    sticky: Annotated[str | None, Field(description="As Safelight-Sticky of POST /v1/jobs")] = None
 
 
 class _Choice(_ClientFrame):

@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from api.context import Context, Ctx
-from api.documents import ModelDocument, ModelListDocument, ProblemDocument
+from api.documents import ModelDocument, ModelListDocument, ProblemDocument, VersionListDocument
+from api.figures import WINDOW_S
 from models.entry import Entry
 
 _LIMITS = ("minimum", "maximum", "multipleOf", "maxLength", "enum")
@@ -26,8 +27,38 @@ async def get_model(name: str, context: Ctx) -> Response:
     return JSONResponse(_document(context, context.catalog.find(name)))
 
 
+@router.get("/{name}/versions", response_model=VersionListDocument)
+async def list_versions(name: str, context: Ctx) -> Response:
+    """Every version of a model, the oldest first, and how each did in the last minutes, as this process saw it."""
+    newest = context.catalog.find(name.partition("@")[0])
+    entries = [context.catalog.find(f"{newest.name}@{one}") for one in context.catalog.versions(newest.name)]
+    return JSONResponse(
+        {"name": newest.name, "versions": [_version(context, e) for e in entries], "window_s": WINDOW_S}
+    )
+
+
+def _version(context: Context, entry: Entry) -> dict[str, Any]:
+    window, circuit = context.figures.of_version(entry.full_name), context.admission.circuit(entry.full_name)
+    finished = window.count()
+    ended = finished["succeeded"] + finished["failed"]
+    return {
+        "model": entry.full_name,
+        "version": entry.version,
+        "warm": entry.full_name in _warm(context),
+        "circuit": circuit.state,
+        "fault": circuit.reason or None,
+        "finished": finished,
+        "failure_rate": round(finished["failed"] / ended, 6) if ended else None,
+        "wait_s": window.waits(),
+        "run_s": window.runs(),
+    }
+
+
+def _warm(context: Context) -> set[str]:
+    return {name for worker in context.hearing.workers() for name in worker.get("warm", ())}
+
+
 def _document(context: Context, entry: Entry) -> dict[str, Any]:
-    warm = {name for worker in context.hearing.workers() for name in worker.get("warm", ())}
     default = context.catalog.default()
     circuit = context.admission.circuit(entry.full_name)
     return {
@@ -40,7 +71,7 @@ def _document(context: Context, entry: Entry) -> dict[str, Any]:
         "aliases": list(entry.aliases),
         "input_schema": entry.input,
         "limits": _limits(entry),
-        "warm": entry.full_name in warm,
+        "warm": entry.full_name in _warm(context),
         "circuit": circuit.state,
         "fault": circuit.reason or None,
         "queue": entry.queue,

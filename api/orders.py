@@ -6,7 +6,7 @@ from typing import Any
 from api.context import TENANT, Context
 from api.receiving import take_in
 from forms.media_inputs import needed_jobs
-from forms.requests import check_idempotency_key, submission_of
+from forms.requests import check_idempotency_key, check_sticky, submission_of
 from jobs.errors import FieldFault, IdempotencyConflict, InvalidInput, JobNotFound
 from jobs.identity import parse_job_id
 from jobs.values import Job, Status, Submission
@@ -22,6 +22,7 @@ def check_order(
     resend_count: str | None = None,
     path: str = "",
     fresh: bool = False,
+    sticky: str | None = None,
 ) -> Submission:
     """A submission that may be accepted; a `fresh` one is done although the same was done before.
 
@@ -37,6 +38,7 @@ def check_order(
         resend_count=resend_count,
         path=path,
         fresh=fresh,
+        sticky=check_sticky(sticky),
     )
     context.admission.check(f"{submission.model}@{submission.model_version}")
     return submission
@@ -64,6 +66,7 @@ def check_body(
         max_attempts=settings.max_attempts,
         callable_networks=settings.webhook_networks,
         fresh=fresh or not settings.result_cache,
+        routes=context.routing.routes,
         **{"idempotency_key": None, **given},
     )
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from jobs.errors import (
+    AliasNotFound,
     BatchNotFound,
     Conflict,
     DeliveryNotFound,
@@ -78,6 +79,7 @@ _STATUS: dict[type, HTTPStatus] = {
     DeliveryNotFound: HTTPStatus.NOT_FOUND,
     UploadNotFound: HTTPStatus.NOT_FOUND,
     ModelNotFound: HTTPStatus.NOT_FOUND,
+    AliasNotFound: HTTPStatus.NOT_FOUND,
     FileMissing: HTTPStatus.NOT_FOUND,
     BatchNotFound: HTTPStatus.NOT_FOUND,
     RuleNotFound: HTTPStatus.NOT_FOUND,

@@ -29,6 +29,7 @@ from config.settings import Settings
 from forms.desk import open_desk
 from jobs.errors import GroupNotFound
 from models.catalog import Catalog, read_catalog
+from storage.aliases import Routing
 from storage.artifacts import ArtifactStore
 from storage.batches import Batches
 from storage.bus import Bus, Errands
@@ -127,9 +128,8 @@ def _open_catalog(settings: Settings) -> Catalog:
 
 
 def open_context(settings: Settings, errands: Errands) -> Context:
-    database = Database(settings.database)
-    store, groups = JobStore(database), GroupStore(database)
-    catalog = _open_catalog(settings)
+    database, catalog = Database(settings.database), _open_catalog(settings)
+    store, groups, routing = JobStore(database), GroupStore(database), Routing(database)
     bus, hearing = Bus(settings.broker_url, errands), Hearing(settings.broker_url)
     doorbell = Doorbell(build_celery(settings, catalog.queues()), errands)
     follower = Follower(database, store, hearing)
@@ -154,7 +154,7 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         audience=Audience(follower, previews),
         previews=previews,
         tickets=Tickets(settings.broker_url),
-        admission=Admission(settings, store, open_circuits(database, settings)),
+        admission=Admission(settings, store, open_circuits(database, settings), routing),
         figures=figures,
         queues=Queues(database, catalog.queues()),
         deliveries=Deliveries(database),
@@ -163,14 +163,15 @@ def open_context(settings: Settings, errands: Errands) -> Context:
         files=Files(database),
         file_folder=FileFolder(settings.files_folder),
         batches=Batches(database),
-        automation=_open_automation(settings, database, catalog),
+        routing=routing,
+        automation=_open_automation(settings, database, catalog, routing),
     )
 
 
-def _open_automation(settings: Settings, database: Database, catalog: Catalog) -> Automation:
+def _open_automation(settings: Settings, database: Database, catalog: Catalog, routing: Routing) -> Automation:
     rules = Rules(database)
     return Automation(
-        desk=open_desk(settings, catalog),
+        desk=open_desk(settings, catalog, lambda: routing.routes),
         schedules=Schedules(database),
         triggers=Triggers(database),
         rules=rules,

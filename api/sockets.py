@@ -155,6 +155,7 @@ class Session:
                 tenant=self.tenant,
                 idempotency_key=frame.idempotency_key,
                 fresh=frame.no_cache,
+                sticky=frame.sticky,
             )
             self._mailbox.hold(wanted.id)
             try:

@@ -24,6 +24,7 @@ _HEADERS = {
     "Idempotency-Key": "The same key and body: the first job again. The same key and another body: 409",
     "Prefer": "wait=N: 200 when the job is finished within N seconds, N up to 60",
     "Cache-Control": "no-cache: the job is done although the same was done before",
+    "Safelight-Sticky": "Whoever sends the same gets the same version of an alias",
     "X-Stainless-Retry-Count": "1 or more: a resend of the same body is answered with the job it made before",
 }
 _DESCRIPTION: dict[str, Any] = {
@@ -64,6 +65,7 @@ async def accept(context: Context, scope: Scope, receive: Receive) -> Answer:
         idempotency_key=asked.get(b"idempotency-key"),
         resend_count=asked.get(b"x-stainless-retry-count"),
         path=scope["path"],
+        sticky=asked.get(b"safelight-sticky"),
         fresh=orders.wants_fresh(asked.get(b"cache-control")),
     )
     job, replayed = await orders.submit(context, wanted)

@@ -4,6 +4,7 @@ import json
 
 import click
 
+from cli.aliases import alias_command
 from cli.client import Api, Document, Refused
 from cli.options import show, with_api
 from config.settings import read_settings
@@ -12,6 +13,9 @@ from config.settings import read_settings
 @click.group("models")
 def models_command() -> None:
     """The catalog."""
+
+
+models_command.add_command(alias_command)
 
 
 @models_command.command("list")
@@ -28,8 +32,9 @@ def list_command(api: Api, as_json: bool) -> None:
 @click.argument("name")
 @with_api
 def show_command(api: Api, as_json: bool, name: str) -> None:
-    """One model and the parameters it takes."""
+    """One model, the parameters it takes, and how each of its versions did in the last minutes."""
     model = api.get(f"/v1/models/{name}")
+    model["figures"] = api.get(f"/v1/models/{model['name']}/versions")["versions"]
     show(model, as_json, lambda: _page(model))
 
 
@@ -61,8 +66,15 @@ def _line(model: Document) -> str:
     return f"{name:<12} {version:<6} {kind:<6} {marks:<14} {model['description']}"
 
 
+def _figures(version: Document) -> str:
+    run, finished = version["run_s"], version["finished"]
+    counts = ", ".join(f"{count} {status}" for status, count in finished.items() if count) or "nothing lately"
+    times = "" if run["p50"] is None else f"; run p50 {run['p50']:.3f} s, p95 {run['p95']:.3f} s"
+    return f"  @{version['version']:<8} {'warm' if version['warm'] else '':<5} {counts}{times}"
+
+
 def _page(model: Document) -> str:
-    lines = [_line(model), ""]
+    lines = [_line(model), "", *map(_figures, model["figures"]), ""]
     for name, schema in model["input_schema"].get("properties", {}).items():
         rule = schema if isinstance(schema, dict) else {}
         facts = {key: value for key, value in rule.items() if key not in ("title", "description", "examples")}

@@ -2,13 +2,14 @@
 are written, filled and checked again when they fire."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from config.settings import Settings
 from egress.addresses import Networks
 from forms.requests import submission_of
+from jobs.aliases import NO_ROUTES, Routes
 from jobs.errors import FieldFault, InvalidInput
 from jobs.templates import Values, check_places, fill, places_in
 from jobs.values import Submission
@@ -35,8 +36,9 @@ class Desk:
     max_attempts: int
     callable_networks: Networks
     fresh: bool = False  # results are never taken from the cache
+    routes: Callable[[], Routes] = lambda: NO_ROUTES
 
-    def check_template(self, template: Mapping[str, Any], roots: tuple[str, ...]) -> None:
+    def check_template(self, template: Mapping[str, Any], roots: tuple[str, ...], tenant: str = "default") -> None:
         """As a submit would be checked, but for what depends on places that are not filled yet.
 
         Raises:
@@ -47,7 +49,7 @@ class Desk:
             raise InvalidInput("The template is not valid.", [FieldFault("job", "A template may have 64 KiB.")])
         check_places(template, roots)
         try:
-            self._submission(job, Order("", "", ""))
+            self._submission(job, Order(tenant, "", ""))
         except InvalidInput as wrong:
             faults = [FieldFault(f"job.{one.field}", one.detail) for one in wrong.faults]
             faults = [one for one in faults if not places_in(template, one.field)]
@@ -72,9 +74,10 @@ class Desk:
             idempotency_key=order.key or None,
             callable_networks=self.callable_networks,
             fresh=self.fresh,
+            routes=self.routes(),
         )
         return replace(wanted, lineage=replace(wanted.lineage, made_by=order.made_by, depth=order.depth))
 
 
-def open_desk(settings: Settings, catalog: Catalog) -> Desk:
-    return Desk(catalog, settings.max_attempts, settings.webhook_networks, fresh=not settings.result_cache)
+def open_desk(settings: Settings, catalog: Catalog, routes: Callable[[], Routes]) -> Desk:
+    return Desk(catalog, settings.max_attempts, settings.webhook_networks, not settings.result_cache, routes)

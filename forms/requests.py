@@ -9,11 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from egress.addresses import Networks, check_url
 from forms.media_inputs import needed_jobs, read_media
+from forms.shadows import shadows_of
 from forms.strict_json import fingerprint
+from jobs.aliases import NO_ROUTES, Alias, Routes, choose
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
 from jobs.identity import new_job_id, parse_job_id
 from jobs.values import PLAIN, Event, IfNeedFails, Lineage, Priority, Resend, Submission, Webhook
 from models.catalog import Catalog
+from models.entry import Entry
 from models.sameness import cache_key
 
 _METADATA_BYTES = 16 * 1024
@@ -109,24 +112,26 @@ def submission_of(
     sent: dict[str, Any] | None = None,
     callable_networks: Networks = (),
     fresh: bool = False,
+    routes: Routes = NO_ROUTES,
+    sticky: str | None = None,
 ) -> Submission:
     """A checked submission. Webhooks may go to public addresses, and into `callable_networks`; a `fresh` job is done
-    whether or not the same was done before. `sent`: the client's own words, where the body has become another.
+    whether or not the same was done before. `sent`: the client's own words, where the body has become another. Where
+    `routes` know the model's name, whoever is `sticky` always gets the same of its versions.
 
     Raises:
         InvalidInput: naming every field of the envelope, or of the model's input, that is wrong.
     """
     wanted = check_fields(JobRequest, body, "The job is not valid.", callable_networks)
-    try:
-        entry = catalog.find(wanted.model)
-    except ModelNotFound as missing:
-        raise InvalidInput(str(missing), [FieldFault("model", str(missing))]) from missing
+    job_id = new_job_id()
+    alias = routes.get((tenant, wanted.model))
+    entry = _find(catalog, choose(alias, sticky or job_id) if alias else wanted.model)
     entry.validate_input(wanted.input)
     media = read_media(entry, wanted.input, callable_networks)
     resolved = entry.resolve(wanted.input)
     body_hash = fingerprint(sent or body) if idempotency_key or resend_count else ""
-    return Submission(
-        id=new_job_id(),
+    submission = Submission(
+        id=job_id,
         tenant=tenant,
         queue=entry.queue,
         model=entry.name,
@@ -144,11 +149,28 @@ def submission_of(
         body_hash=body_hash,
         resend=_resend(resend_count, path, body_hash),
         webhook=_webhook(wanted.webhook),
-        lineage=_lineage(wanted),
+        lineage=_lineage(wanted, alias),
         needs=tuple(dict.fromkeys((*wanted.depends_on, *needed_jobs(media)))),
         cache_key=None if fresh else cache_key(entry, resolved),
         media=media,
     )
+    return replace(submission, shadows=shadows_of(submission, alias, catalog)) if alias else submission
+
+
+def _find(catalog: Catalog, model: str) -> Entry:
+    """Raises: InvalidInput, naming the field."""
+    try:
+        return catalog.find(model)
+    except ModelNotFound as missing:
+        raise InvalidInput(str(missing), [FieldFault("model", str(missing))]) from missing
+
+
+def check_sticky(key: str | None) -> str | None:
+    """Raises: InvalidInput, when it is longer than 255 characters."""
+    if key is not None and len(key) > _KEY_CHARACTERS:
+        fault = FieldFault("Safelight-Sticky", "May have 255 characters.")
+        raise InvalidInput("The Safelight-Sticky is not valid.", [fault])
+    return key or None
 
 
 def known_by(submission: Submission, body: dict[str, Any], path: str) -> Submission:
@@ -177,9 +199,11 @@ def _resend_key(path: str, body_hash: str) -> str:
     return f"resend:{path}:{body_hash}"
 
 
-def _lineage(wanted: JobRequest) -> Lineage:
+def _lineage(wanted: JobRequest, alias: Alias | None) -> Lineage:
     policy = IfNeedFails(wanted.on_dependency_failure)
-    return Lineage(if_need_fails=policy) if policy is not IfNeedFails.FAIL else PLAIN
+    if policy is IfNeedFails.FAIL and alias is None:
+        return PLAIN
+    return Lineage(if_need_fails=policy, alias=alias.name if alias else None)
 
 
 def _webhook(wanted: WebhookRequest | None) -> Webhook | None:

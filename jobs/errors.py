@@ -81,6 +81,10 @@ class RuleNotFound(SafelightError):
     """No such rule."""
 
 
+class AliasNotFound(SafelightError):
+    """No such alias."""
+
+
 class ModelNotFound(SafelightError):
     """No such model in the catalog."""
 

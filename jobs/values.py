@@ -231,6 +231,7 @@ class Submission:
     cache_key: str | None = None
     consequential: bool = False
     media: tuple[MediaInput, ...] = ()  # those of its inputs that are media
+    shadows: "tuple[Submission, ...]" = ()  # the same work on other versions, once this one has done it
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Entry(NamedTuple):
     verb: str
     model: str
     seconds: float | None  # of a claim: how long the job waited; of a success: how long its batch ran
+    version: str = ""  # of the model
 
 
 def entry_of(job: Job, verb: str) -> Entry:
@@ -39,7 +40,7 @@ def entry_of(job: Job, verb: str) -> Entry:
         seconds = max(0.0, (job.started_at - job.run_after).total_seconds())
     elif verb == "succeed":
         seconds = job.run_s
-    return Entry(job.id, verb, job.model, seconds)
+    return Entry(job.id, verb, job.model, seconds, job.model_version)
 
 
 def append(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -71,7 +72,7 @@ class Feed:
                 rows = [*connection.execute(_LATE, {"gaps": list(self._gaps)}), *rows]
         self.behind = len(rows) >= _READ_MOST
         self._advance([row.position for row in rows])
-        return [Entry(row.job_id, row.verb, row.model, row.seconds) for row in rows]
+        return [Entry(row.job_id, row.verb, row.model, row.seconds, row.version) for row in rows]
 
     def _advance(self, positions: list[int]) -> None:
         now = self._monotonic()

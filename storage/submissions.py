@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
+from jobs import lifecycle
 from jobs.errors import FieldFault
-from jobs.values import Job, Submission
+from jobs.values import Job, Status, Submission
 from storage.attaching import look_up_media, write_uses
 from storage.changing import list_artifacts
 from storage.deliveries import record_events
@@ -76,6 +77,8 @@ def insert_submissions(connection: Connection, wanted: Sequence[Submission], now
             continue
         job = begin(sources.settled(submission), makers, now)
         fresh.append((submission, job))
+        if job.status is Status.QUEUED or job.needs:  # whose work is done for itself
+            fresh += [(shadow, lifecycle.submit(shadow, now)) for shadow in submission.shadows]
         answers.append(Submitted(job))
         if key[1]:
             known[key] = (submission.body_hash, job)

@@ -10,7 +10,9 @@ from forms.desk import open_desk
 from jobs.groups import Group
 from jobs.values import Job, Status
 from models.catalog import read_catalog
+from storage.aliases import Routing
 from storage.bus import Bus, Errands
+from storage.comparing import compare_shadows
 from storage.consequences import Consequences, Follow
 from storage.engine import Database
 from storage.needs import meet_needs
@@ -19,14 +21,16 @@ from storage.twins import answer_twins
 from workers.queue import Doorbell
 from workers.rules import RuleFollower
 
-FOLLOW: Sequence[Follow] = (settle_groups, answer_twins, meet_needs)  # groups are locked before any job
+# Groups are locked before any job.
+FOLLOW: Sequence[Follow] = (settle_groups, answer_twins, meet_needs, compare_shadows)
 
 
 class Aftermath:
     """Owned by one process; its methods may be called from several threads."""
 
     def __init__(self, settings: Settings, database: Database, app: Celery) -> None:
-        desk = open_desk(settings, read_catalog(settings.models, diagnostics=settings.diagnostics))
+        catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
+        desk = open_desk(settings, catalog, Routing(database).recent)
         errands = Errands("aftermath")
         self._consequences = Consequences(database, (*FOLLOW, RuleFollower(desk)))
         self._bus = Bus(settings.broker_url, errands)

@@ -22,6 +22,7 @@ from jobs.files import BATCH_OUTPUT, File
 from jobs.identity import new_file_id
 from jobs.values import Job, Status
 from models.catalog import Catalog
+from storage.aliases import Routing
 from storage.artifacts import ArtifactStore
 from storage.batch_turns import BatchTurns, Taken, TurnOver
 from storage.bus import Bus
@@ -62,6 +63,7 @@ class BatchDesk:
         self._doorbell = doorbell
         self._bus = bus
         self._draining = draining
+        self._routing = Routing(database)
 
     def turn(self) -> bool:
         """Take what has been due for longest, and go on with it for as long as something moves; False when nothing is
@@ -161,6 +163,8 @@ class BatchDesk:
                     max_attempts=self._settings.max_attempts,
                     idempotency_key=None,
                     callable_networks=self._settings.webhook_networks,
+                    fresh=not self._settings.result_cache,
+                    routes=self._routing.recent(),
                 )
             except InvalidInput as wrong:
                 raise fault_of(wrong, line.custom_id, batch.endpoint) from wrong

@@ -19,6 +19,7 @@ from forms.desk import open_desk
 from jobs.errors import StoreUnavailable
 from jobs.values import Job
 from models.catalog import read_catalog
+from storage.aliases import Routing
 from storage.artifacts import SHELVES, ArtifactStore
 from storage.batches import Batches
 from storage.bus import BROKER_FAULTS, Bus, Errands, connect
@@ -70,7 +71,7 @@ class Reaper:
         self._uploads = Uploads(self._database)
         self._orphans = Orphans(JobStore(self._database), ArtifactStore(settings.artifacts_folder))
         catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
-        desk = open_desk(settings, catalog)
+        desk = open_desk(settings, catalog, Routing(self._database).recent)
         self._timetable = Timetable(self._database, desk, settings.max_queued)
         watch = FolderWatch(self._database, desk, settings.watched_roots, settings.max_queued)
         self._lookout = Lookout(watch, self._told)

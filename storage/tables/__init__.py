@@ -1,5 +1,6 @@
 """The tables, a module for each concern. Alembic's migrations must agree with them: `safelight db check` compares."""
 
+from storage.tables.aliases import ALIASES, COMPARISONS
 from storage.tables.automation import RULES, SCHEDULES, SEEN_FILES, TRIGGERS
 from storage.tables.batches import BATCH_LINES, BATCHES, FILES
 from storage.tables.consequences import CONSEQUENCES, NEEDS
@@ -13,12 +14,14 @@ from storage.tables.uploads import UPLOAD_USES, UPLOADS
 from storage.tables.webhooks import DELIVERIES, WEBHOOK_SECRETS
 
 __all__ = [
+    "ALIASES",
     "ARTIFACTS",
     "ATTEMPTS",
     "BATCHES",
     "BATCH_LINES",
     "CHANGES",
     "CIRCUITS",
+    "COMPARISONS",
     "CONSEQUENCES",
     "DELIVERIES",
     "FILES",

@@ -22,6 +22,7 @@ class ChangeRow(SQLModel, table=True):
     job_id: str = Field(sa_column=Column(ID, nullable=False))
     verb: str = Field(sa_column=Column(String(32), nullable=False, server_default=""))
     model: str = Field(sa_column=Column(String(128), nullable=False, server_default=""))
+    version: str = Field(sa_column=Column(String(64), nullable=False, server_default=""))
     seconds: float | None = Field(sa_column=Column(Float, nullable=True))
 
 
