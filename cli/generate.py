@@ -1,4 +1,4 @@
-"""`safelight generate`."""
+"""`safelight generate`: one job, or one prompt with several seeds, which is a group."""
 
 import json
 from pathlib import Path
@@ -16,6 +16,8 @@ from cli.watching import follow
 @click.argument("prompt")
 @click.option("--model", "-m", help="Name, alias or name@version; default: the catalog's default.")
 @click.option("--seed", type=int)
+@click.option("--seeds", metavar="N,N,…", help="One job for each of them, as a group.")
+@click.option("--first", type=click.IntRange(min=1), help="Of --seeds: the first so many will do; cancel the others.")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="default: ID.png")
 @click.option(
     "--input",
@@ -35,6 +37,8 @@ def generate_command(
     prompt: str,
     model: str | None,
     seed: int | None,
+    seeds: str | None,
+    first: int | None,
     output: Path | None,
     inputs: tuple[str, ...],
     priority: str,
@@ -45,18 +49,33 @@ def generate_command(
     given: dict[str, Any] = {"prompt": prompt, **dict(bring(api, text) for text in inputs)}
     if seed is not None:
         given["seed"] = seed
-    body = {"model": model or default_model(api), "input": given, "priority": priority}
-    job = api.post("/v1/jobs", body, {"Cache-Control": "no-cache"} if no_cache else None)
+    if first and not seeds:
+        raise click.UsageError("--first goes with --seeds")
+    chosen = model or default_model(api)
+    headers = {"Cache-Control": "no-cache"} if no_cache else None
+    if seeds:
+        fan_out = {"input": given, "models": [chosen], "seeds": _numbers(seeds)}
+        join = {"first": first} if first else "all"
+        made = api.post("/v1/groups", {"fan_out": fan_out, "join": join, "priority": priority}, headers)
+    else:
+        made = api.post("/v1/jobs", {"model": chosen, "input": given, "priority": priority}, headers)
+    finish(api, made, output, as_json=as_json, no_wait=no_wait)
+
+
+def finish(api: Api, made: Document, output: Path | None, *, as_json: bool, no_wait: bool) -> None:
+    """Follow a job or a group to its end and save what came out; or print its id. Raises: Refused."""
     if no_wait:
-        show(job, as_json, lambda: job["id"])
+        show(made, as_json, lambda: made["id"])
         return
-    job = follow(api, job, quiet=as_json)
-    if job["status"] != "succeeded":
+    made = follow(api, made, quiet=as_json)
+    if made["status"] not in ("succeeded", "partial"):
         if as_json:
-            click.echo(json.dumps(job))
-        raise Refused(_why(job))
-    files = [str(file) for file in _save(api, job, output)]
-    show({**job, "files": files}, as_json, lambda: _summary(job, files))
+            click.echo(json.dumps(made))
+        raise Refused(_why(made))
+    files = [str(file) for file in _save(api, made, output)]
+    show({**made, "files": files}, as_json, lambda: _summary(made, files))
+    if made["status"] == "partial":
+        raise Refused(_why(made))
 
 
 def default_model(api: Api) -> str:
@@ -90,6 +109,13 @@ def bring(api: Api, text: str) -> tuple[str, Any]:
     return key, api.upload("/v1/uploads", {}, file)["reference"]
 
 
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError as wrong:
+        raise click.UsageError(f"--seeds takes numbers with commas between them, not {text!r}") from wrong
+
+
 def _save(api: Api, job: Document, output: Path | None) -> list[Path]:
     files = []
     for index, artifact in enumerate(job["outputs"]):
@@ -102,6 +128,11 @@ def _save(api: Api, job: Document, output: Path | None) -> list[Path]:
 
 
 def _summary(job: Document, files: list[str]) -> str:
+    if "members" in job:
+        joined = [member["name"] for member in job["members"] if member["joined"]]
+        return (
+            f"{chr(10).join(files)}\ngroup {job['id']}, {len(joined)} of {len(job['members'])}: {', '.join(joined)}"
+        )
     timings = job["timings"]
     parts = [f"{name} {timings[f'{name}_s']:.2f} s" for name in ("queued", "load", "run") if not job["cached"]]
     took = ", ".join([*parts, f"total {timings['total_s']:.2f} s"])
@@ -111,4 +142,5 @@ def _summary(job: Document, files: list[str]) -> str:
 
 def _why(job: Document) -> str:
     error = job["error"] or {"code": job["status"], "message": ""}
-    return f"job {job['id']} {job['status']}: {error['code']}: {error['message']}"
+    kind = "group" if "members" in job else "job"
+    return f"{kind} {job['id']} {job['status']}: {error['code']}: {error['message']}"

@@ -15,6 +15,7 @@ _COMMANDS = {
     "up": ("cli.up", "Run the whole stack here: API, workers, broker, reaper, courier, Flower."),
     "generate": ("cli.generate", "Submit a prompt, show its progress, save the picture."),
     "jobs": ("cli.jobs", "List, show, watch, cancel, retry, purge jobs."),
+    "groups": ("cli.groups", "Several jobs as one: submit, list, show, watch, cancel, retry, delete."),
     "batch": ("cli.batch", "Run a file of jobs; list, show, cancel such batches."),
     "replay": ("cli.replay", "Do a job again as it was done; say whether the same came out."),
     "models": ("cli.models", "The catalog."),

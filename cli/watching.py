@@ -1,4 +1,4 @@
-"""Following one job to its end, with a progress bar where there is somebody to see it."""
+"""Following one job, or one group, to its end, with a progress bar where there is somebody to see it."""
 
 import sys
 import time
@@ -6,14 +6,14 @@ import time
 from cli.client import Api, Document
 
 _EVERY_S = 0.15
-FINAL = ("succeeded", "failed", "canceled", "expired")
+FINAL = ("succeeded", "partial", "failed", "canceled", "expired")
 
 
 def follow(api: Api, job: Document, *, quiet: bool) -> Document:
-    """Poll until the job is final, and return it as it then stands."""
+    """Poll until the job, or the group, is final, and return it as it then stands."""
     if quiet:
         while job["status"] not in FINAL:
-            job = api.get(f"/v1/jobs/{job['id']}", wait=30)
+            job = api.get(job["urls"]["self"], wait=30)
         return job
     return _follow_with_bar(api, job) if sys.stderr.isatty() else _follow_in_lines(api, job)
 
@@ -27,7 +27,7 @@ def _follow_in_lines(api: Api, job: Document) -> Document:
         if job["status"] in FINAL:
             return job
         time.sleep(_EVERY_S)
-        job = api.get(f"/v1/jobs/{job['id']}")
+        job = api.get(job["urls"]["self"])
 
 
 def _follow_with_bar(api: Api, job: Document) -> Document:
@@ -47,8 +47,11 @@ def _follow_with_bar(api: Api, job: Document) -> Document:
             if job["status"] in FINAL:
                 return job
             time.sleep(_EVERY_S)
-            job = api.get(f"/v1/jobs/{job['id']}")
+            job = api.get(job["urls"]["self"])
 
 
 def _steps(job: Document) -> str:
+    if "members" in job:
+        over = sum(job["counts"][status] for status in ("succeeded", "failed", "canceled", "expired"))
+        return f" {over}/{len(job['members'])} over"
     return f" step {job['step']}/{job['steps']}" if job["status"] == "running" else ""
