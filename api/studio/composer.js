@@ -2,6 +2,7 @@
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { live } from "./vendor/lit-html/directives/live.js";
+import { Attachments } from "./attachments.js";
 import { control } from "./controls.js";
 import { fieldsOf, inputOf, plus } from "./fields.js";
 import { icons } from "./icons.js";
@@ -17,11 +18,13 @@ export class Composer {
   #fields = new Map(); // model name → its fields
   #faults = new Map(); // field → what the server found wrong
   #complaint = "";
+  #attachments;
   busy = false;
 
   /** @param {{models: object[], submit: (jobs: object[]) => Promise<void>, draw: () => void}} page */
   constructor(page) {
     this.page = page;
+    this.#attachments = new Attachments(page);
     this.draft = { model: null, prompt: "", settings: {}, variations: 1, ...kept() };
   }
 
@@ -57,6 +60,24 @@ export class Composer {
     if ("seed" in values) values.seed = seed ?? undefined;
     this.#choose(values);
     this.#change({ prompt: prompt ? (job.input[prompt.name] ?? "") : "", variations: 1 });
+    this.focus();
+  }
+
+  /** Where an output of this kind would go: the present model, or the first other one, that takes such media. */
+  placeFor(mediaType) {
+    for (const model of [this.model, ...this.page.models].filter(Boolean)) {
+      const rules = Object.entries(model.input_schema.properties ?? {});
+      const [name] = rules.find(([, rule]) => rule.format === "media" && rule["x-media"]?.includes(mediaType)) ?? [];
+      if (name) return { model: model.name, name };
+    }
+    return null;
+  }
+
+  /** Take an output of a job as the input of the next. */
+  useOutput(job, index) {
+    const place = this.placeFor(job.outputs[index].media_type);
+    this.#change({ model: place.model });
+    this.#choose({ [place.name]: `job:${job.id}#${index}` });
     this.focus();
   }
 
@@ -171,7 +192,7 @@ export class Composer {
 
   #control(field) {
     const set = (value) => this.#choose({ [field.name]: value });
-    return control(field, this.values[field.name], this.#faults.get(field.name), set);
+    return control(field, this.values[field.name], this.#faults.get(field.name), set, this.#attachments);
   }
 
   #stepper() {

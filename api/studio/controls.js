@@ -4,11 +4,12 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { live } from "./vendor/lit-html/directives/live.js";
 import { integerOf, randomSeed, stepOf } from "./fields.js";
 import { icons } from "./icons.js";
+import { mediaField } from "./media_field.js";
 import { parse, stringify } from "./numbers.js";
 import { vars } from "./vars.js";
 
 /** A labelled control with its description, a way back to the default, and what the server found wrong. */
-export function control(field, value, fault, set) {
+export function control(field, value, fault, set, attachments) {
   const id = `field-${field.name}`;
   const changed = value !== undefined && value !== field.rule.default;
   const described = [field.rule.description && `${id}-about`, fault && `${id}-fault`].filter(Boolean).join(" ");
@@ -29,7 +30,7 @@ export function control(field, value, fault, set) {
           : nothing
       }
     </div>
-    ${KINDS[field.kind](field, { id, value, set, described, invalid: Boolean(fault) })}
+    ${KINDS[field.kind](field, { id, value, set, described, invalid: Boolean(fault), attachments })}
     ${field.rule.description ? html`<p class="about" id="${id}-about">${field.rule.description}</p>` : nothing}
     ${fault ? html`<p class="fault" id="${id}-fault">${fault}</p>` : nothing}
   </div>`;
@@ -158,6 +159,8 @@ const KINDS = {
       aria-describedby=${described || nothing}
       aria-invalid=${invalid}
     />`,
+
+  media: mediaField,
 
   json: (_, { id, value, set, described, invalid }) =>
     html`<textarea

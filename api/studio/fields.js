@@ -8,13 +8,12 @@ const LINE_CHARACTERS = 200;
 export function fieldsOf(schema) {
   const required = new Set(schema.required ?? []);
   const fields = Object.entries(schema.properties ?? {}).map(([name, rule]) => field(name, rule, required.has(name)));
-  const texts = fields.filter(
-    ({ kind, rule }) => (kind === "text" || kind === "line") && rule.format !== "media",
-  );
+  const texts = fields.filter((one) => one.kind === "text" || one.kind === "line");
   const prompt = texts.find((one) => one.name === "prompt") ?? texts.find((one) => one.required) ?? null;
   const rest = fields.filter((one) => one !== prompt);
   const dials = rest.filter((one) => one.kind === "slider" || one.kind === "choice").slice(0, IN_FRONT);
-  const front = rest.filter((one) => one.required || one.kind === "seed" || dials.includes(one));
+  const basic = (one) => one.required || one.kind === "seed" || one.kind === "media";
+  const front = rest.filter((one) => basic(one) || dials.includes(one));
   return { prompt, front, more: rest.filter((one) => !front.includes(one)) };
 }
 
@@ -56,7 +55,7 @@ function kindOf(name, rule) {
   if (type === "boolean") return "switch";
   if (name === "seed" && type === "integer") return "seed";
   if (type === "integer" || type === "number") return slides(rule, type) ? "slider" : "number";
-  if (rule.format === "media") return "line"; // a reference: upload:ID, job:ID#0, https://…
+  if (rule.format === "media") return "media"; // a reference: upload:ID, job:ID#0, https://…
   if (type === "string") return (rule.maxLength ?? Infinity) > LINE_CHARACTERS ? "text" : "line";
   return "json";
 }

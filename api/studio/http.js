@@ -3,6 +3,7 @@
 import { parse, stringify } from "./numbers.js";
 
 const PATIENCE_MS = 30_000;
+const PATIENCE_FOR_FILES_MS = 600_000;
 const WAIT_FIRST_MS = 300;
 const WAIT_MOST_MS = 8_000;
 const AWAY = new Set([429, 502, 503, 504]);
@@ -59,11 +60,13 @@ export class Http {
   }
 
   async #once(method, path, body, headers) {
-    const options = { method, headers: { ...headers }, signal: AbortSignal.timeout(PATIENCE_MS) };
+    const file = body instanceof Blob;
+    const patience = AbortSignal.timeout(file ? PATIENCE_FOR_FILES_MS : PATIENCE_MS);
+    const options = { method, headers: { ...headers }, signal: patience };
     if (this.key) options.headers.Authorization = `Bearer ${this.key}`;
     if (body !== null) {
-      options.headers["Content-Type"] = "application/json";
-      options.body = stringify(body);
+      options.headers["Content-Type"] = file ? body.type || "application/octet-stream" : "application/json";
+      options.body = file ? body : stringify(body);
     }
     let status = 0;
     try {

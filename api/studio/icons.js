@@ -9,6 +9,7 @@ const paths = (...lines) => lines.map((line) => svg`<path d=${line}></path>`);
 
 export const icons = {
   again: drawn(paths("M20 11a8 8 0 1 0-2.3 6.2", "M20 5v6h-6")),
+  attach: drawn(paths("M12 19V8", "M7 12l5-5 5 5", "M5 4h14")),
   cancel: drawn(paths("M6 6l12 12", "M18 6L6 18")),
   chevron: drawn(paths("M9 5l7 7-7 7")),
   copy: drawn(paths("M9 9h11v11H9z", "M5 15H4V4h11v1")),

@@ -97,6 +97,10 @@ export class Safelight extends EventTarget {
     return this.#take(await this.#http.post("/v1/jobs", job, { tries: 7, headers }));
   }
 
+  /** Bring a file, or a blob, for the inputs of jobs; they say its `reference`. */
+  upload = (file) => this.#http.post("/v1/uploads", file);
+  uploaded = (id) => this.#http.get(`/v1/uploads/${encodeURIComponent(id)}`);
+
   async delete(id) {
     await this.#http.delete(path(id));
     this.#forget(id);

@@ -109,6 +109,12 @@ class Page {
     this.say("The settings are in the form.");
   };
 
+  useOutput = (job, index) => {
+    this.leave();
+    this.composer.useOutput(job, index);
+    this.say("It is in the form.");
+  };
+
   /** The first call asks whether it is meant, the second deletes. */
   remove = async (job) => {
     if (this.sure !== job.id) {

@@ -112,6 +112,7 @@ export class Viewer {
       ${["failed", "canceled", "expired"].includes(job.status) ? act("Retry", icons.again, () => page.retry(job), "first") : nothing}
       ${job.status === "succeeded" ? act("Again with another seed", icons.shuffle, () => page.again(job), "first") : nothing}
       ${act("Use these settings", icons.settings, () => page.use(job))}
+      ${url && page.composer.placeFor(output.media_type) ? act("Use as input", icons.attach, () => page.useOutput(job, job.outputs.indexOf(output))) : nothing}
       ${url ? html`<a class="button" href=${url} download=${fileName(job, output)}>${icons.download}<span>Download</span></a>` : nothing}
       ${act("Copy as curl", icons.copy, () => page.copy(asCurl(location.origin, job), "The curl command"))}
       ${act("Copy as Python", icons.copy, () => page.copy(asPython(location.origin, job), "The Python script"))}
