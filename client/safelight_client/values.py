@@ -58,6 +58,12 @@ class Job:
     priority: Priority
     input: Document = field(hash=False)
     metadata: Document = field(hash=False)
+    depends_on: tuple[str, ...]
+    group: str | None
+    made_by: str | None
+    alias: str | None
+    shadow_of: str | None
+    replay_of: str | None
     progress: float
     step: int
     steps: int
@@ -69,6 +75,7 @@ class Job:
     cancel_requested: bool
     outputs: tuple[Output, ...]
     error: JobError | None
+    context: Document | None = field(hash=False)
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -119,6 +126,12 @@ def job_of(document: Document) -> Job:
         priority=document["priority"],
         input=document["input"],
         metadata=document["metadata"],
+        depends_on=tuple(document.get("depends_on", ())),
+        group=document.get("group"),
+        made_by=document.get("made_by"),
+        alias=document.get("alias"),
+        shadow_of=document.get("shadow_of"),
+        replay_of=document.get("replay_of"),
         progress=document["progress"],
         step=document["step"],
         steps=document["steps"],
@@ -130,6 +143,7 @@ def job_of(document: Document) -> Job:
         cancel_requested=document.get("cancel_requested", False),
         outputs=tuple(Output(**_known(Output, output)) for output in document["outputs"]),
         error=JobError(**_known(JobError, document["error"])) if document["error"] else None,
+        context=document.get("context"),
         created_at=_parse_moment(document["created_at"]),
         started_at=_moment(document.get("started_at")),
         finished_at=_moment(document.get("finished_at")),
