@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.routing import WebSocketRoute
 
 from api import (
@@ -61,6 +62,8 @@ _ROOMS = (
     asyncapi,
 )
 
+# Nothing here reads it, and to see at each request whether somebody does has its price.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 _DESCRIPTION = "A durable job service for generative media. POST a job, get its id, be told when it changes."
 
 
@@ -73,6 +76,7 @@ def create_app(context: Context) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,  # both pages would load scripts from elsewhere
         redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.context = context
     problems.install(app)

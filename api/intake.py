@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from api.problems import Overloaded
 from config.failpoints import failpoint
 from jobs.errors import StoreUnavailable
-from jobs.values import Submission
+from jobs.values import Job, Submission
 from storage.bus import Bus
 from storage.jobs import JobStore
 from storage.submissions import Submitted
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _BATCH_MOST = 128  # more rows a transaction gain nothing, and make its first member wait
 _BACKLOG_MOST = 4_096
-_SAY_AFTER_S = 0.005  # new jobs are told of together; one that is claimed meanwhile is read only once
+_GATHER_S = 0.005
 
 _Waiting = tuple[Submission, "asyncio.Future[Submitted]"]
 
@@ -37,7 +37,9 @@ class Intake:
         self._arrived = asyncio.Event()
         self._writer = ThreadPoolExecutor(1, "intake")
         self._task: asyncio.Task[None] | None = None
-        self._saying = False
+        self._unrung: list[Job] = []
+        self._ringing: asyncio.TimerHandle | None = None
+        self._rang_at = 0.0
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="intake")
@@ -45,6 +47,9 @@ class Intake:
     async def close(self) -> None:
         if self._task:
             self._task.cancel()
+        if self._ringing:
+            self._ringing.cancel()
+            self._ring()
         self._writer.shutdown(wait=True)
 
     async def submit(self, submission: Submission) -> Submitted:
@@ -89,21 +94,24 @@ class Intake:
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._store.submit, wanted)
 
     def _announce(self, submitted: Sequence[Submitted]) -> None:
-        fresh = [done.job for done in submitted if done.job and not done.replayed]
-        if fresh:
-            failpoint("submit:announcing")
-            self._doorbell.ring_for(fresh)
-            self._say_changed()
-            failpoint("submit:announced")
+        """A lone submit rings at once. Where one follows another they ring together, a moment later."""
+        self._unrung += [done.job for done in submitted if done.job and not done.replayed]
+        if self._unrung and self._ringing is None:
+            loop = asyncio.get_running_loop()
+            wait_s = self._rang_at + _GATHER_S - loop.time()
+            if wait_s > 0:
+                self._ringing = loop.call_later(wait_s, self._ring)
+            else:
+                self._ring()
 
-    def _say_changed(self) -> None:
-        if not self._saying:
-            self._saying = True
-            asyncio.get_running_loop().call_later(_SAY_AFTER_S, self._say)
-
-    def _say(self) -> None:
-        self._saying = False
-        self._bus.changed()
+    def _ring(self) -> None:
+        fresh, self._unrung, self._ringing = self._unrung, [], None
+        loop = asyncio.get_running_loop()
+        self._rang_at = loop.time()
+        failpoint("submit:announcing")
+        self._doorbell.ring_for(fresh)
+        loop.call_later(_GATHER_S, self._bus.changed)  # who is claimed meanwhile is read only once
+        failpoint("submit:announced")
 
 
 def _fail(batch: Sequence[_Waiting], fault: Exception) -> None:

@@ -27,6 +27,8 @@ class View:
         self.progress = progress if progress and progress.seq == job.seq else None
         self.place = place
         self._serial = next(_serials)
+        self._document: Document | None = None
+        self._text: str | None = None
 
     @property
     def subject(self) -> Job:
@@ -47,14 +49,18 @@ class View:
         """Differs wherever clients that poll would see another status or progress."""
         return f'"{self.job.seq}-{shown_progress(self.job, self.progress):.4f}"'
 
-    @cached_property
+    @property
     def document(self) -> Document:
-        return job_document(self.job, self.progress, self.place, now=datetime.now(UTC))
+        if self._document is None:
+            self._document = job_document(self.job, self.progress, self.place, now=datetime.now(UTC))
+        return self._document
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The document as JSON, for channels that send it to many."""
-        return to_json(self.document).decode()
+        if self._text is None:
+            self._text = to_json(self.document).decode()
+        return self._text
 
 
 class GroupView:

@@ -15,13 +15,7 @@ _INT64 = range(-(1 << 63), 1 << 63)
 def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in these bytes. Raises: InvalidInput."""
     try:
-        found = json.loads(
-            raw.decode("utf-8"),
-            parse_int=_whole_number,
-            parse_float=_number,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-        )
+        found = _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as fault:
         raise InvalidInput("The body is not UTF-8.") from fault
     except RecursionError as fault:
@@ -70,6 +64,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise InvalidInput(f"The name {twice[:64]!r} stands twice in one object.")
     return made
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_whole_number, parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object
+)
 
 
 def _check_texts(value: Any, path: str, depth: int) -> None:

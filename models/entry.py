@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -138,8 +139,6 @@ class Entry(_Part):
     input: dict[str, Any]
 
     _folder: Path = PrivateAttr(default=Path())
-    _validator: jsonschema_rs.Draft202012Validator = PrivateAttr()
-    _defaults: dict[str, Any] = PrivateAttr()
     _media: dict[str, tuple[str, ...]] = PrivateAttr()
 
     @model_validator(mode="after")
@@ -149,16 +148,22 @@ class Entry(_Part):
         if self.input.get("type") != "object" or self.input.get("additionalProperties") is not False:
             raise ValueError('[input] must have type = "object" and additionalProperties = false')
         allow_null(self.input)
-        rules = self.input.get("properties", {}).items()
-        self._defaults = {
-            name: rule["default"] for name, rule in rules if isinstance(rule, dict) and "default" in rule
-        }
         try:
-            self._validator = jsonschema_rs.Draft202012Validator(self.input)
+            self.validator  # noqa: B018 (made here, and kept)
         except ValueError as fault:
             raise ValueError(f"[input] is not a JSON Schema: {fault}") from fault
         self._media = media_inputs(self.input)
         return self
+
+    @cached_property
+    def validator(self) -> jsonschema_rs.Draft202012Validator:
+        return jsonschema_rs.Draft202012Validator(self.input)
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """Of the inputs that have one."""
+        rules = self.input.get("properties", {}).items()
+        return {name: rule["default"] for name, rule in rules if isinstance(rule, dict) and "default" in rule}
 
     @property
     def full_name(self) -> str:
@@ -188,15 +193,15 @@ class Entry(_Part):
 
     def validate_input(self, given: Mapping[str, Any]) -> None:
         """Raises: InvalidInput, with a fault for each wrong field (named `input.…`)."""
-        if not self._validator.is_valid(given):
-            faults = [field for fault in self._validator.iter_errors(given) for field in field_faults(fault)]
+        if not self.validator.is_valid(given):
+            faults = [field for fault in self.validator.iter_errors(given) for field in field_faults(fault)]
             raise InvalidInput(f"The input does not fit the model {self.name}.", faults)
 
     def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The input with every default filled in; nulls mean "not given"."""
         rules: dict[str, Any] = self.input.get("properties", {})
         named = {name: plain(value, rules.get(name)) for name, value in given.items() if value is not None}
-        return self._defaults | named
+        return {**self.defaults, **named}
 
     def batch_key(self, resolved: Mapping[str, Any]) -> str | None:
         """Jobs with the same key may run in one batch; None: this job runs alone."""
