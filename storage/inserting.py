@@ -8,6 +8,8 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import Connection, Dialect, Table
 
+from storage.engine import UtcDateTime
+
 Row = Mapping[str, Any]
 
 _MOST = 64  # rows of a statement of SQLite, which may have 32,766 values
@@ -56,9 +58,14 @@ def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 def _writers(
     table: Table, names: tuple[str, ...], dialect: Dialect
 ) -> Sequence[tuple[str, Callable[[Any], Any] | None]]:
-    """How the driver wants the values of each column; None: as they are."""
-    types = [(name, table.c[name].type.dialect_impl(dialect)) for name in names]
-    return [(name, kind.bind_processor(dialect)) for name, kind in types]
+    """How the driver wants the values of each column; None: as they are. Rows that are inserted together share their
+    moments."""
+    writers: list[tuple[str, Callable[[Any], Any] | None]] = []
+    for name in names:
+        kind = table.c[name].type
+        write = kind.dialect_impl(dialect).bind_processor(dialect)
+        writers.append((name, lru_cache(8)(write) if write and isinstance(kind, UtcDateTime) else write))
+    return writers
 
 
 def _listed(names: Sequence[str]) -> str:
