@@ -57,7 +57,7 @@ class Feed:
         self._monotonic = monotonic
         self._position: int | None = None
         self._gaps: dict[int, float] = {}
-        self.behind = False  # the last read took as much as one read may: there is more
+        self.behind = True  # nothing was read yet, or as much as one read may: there is more
         self.missed = False  # the last read found a hole too wide to be late commits: changes may be lost to us
 
     def read(self) -> list[Entry]:
