@@ -139,7 +139,6 @@ class Entry(_Part):
     input: dict[str, Any]
 
     _folder: Path = PrivateAttr(default=Path())
-    _media: dict[str, tuple[str, ...]] = PrivateAttr()
 
     @model_validator(mode="after")
     def _prepare(self) -> "Entry":
@@ -152,7 +151,7 @@ class Entry(_Part):
             self.validator  # noqa: B018 (made here, and kept)
         except ValueError as fault:
             raise ValueError(f"[input] is not a JSON Schema: {fault}") from fault
-        self._media = media_inputs(self.input)
+        self.media_inputs  # noqa: B018 (so is this)
         return self
 
     @cached_property
@@ -174,10 +173,10 @@ class Entry(_Part):
         """Where its TOML lies."""
         return self._folder
 
-    @property
+    @cached_property
     def media_inputs(self) -> Mapping[str, tuple[str, ...]]:
         """The inputs that are media, each with the media types it accepts."""
-        return self._media
+        return media_inputs(self.input)
 
     @property
     def weights_folder(self) -> Path | None:
@@ -207,16 +206,18 @@ class Entry(_Part):
         """Jobs with the same key may run in one batch; None: this job runs alone."""
         if self.batch.max < 2 or resolved.get("exact") or self._has_its_own_size(resolved):
             return None
-        of_each = PER_ROW | _OF_EACH_JOB | self._media.keys()
+        of_each = PER_ROW | _OF_EACH_JOB | self.media_inputs.keys()
         shared = {name: value for name, value in resolved.items() if name not in of_each}
-        given = sorted((PER_ROW | self._media.keys()) & resolved.keys())  # "" and nothing at all are not the same
+        given = sorted(
+            (PER_ROW | self.media_inputs.keys()) & resolved.keys()
+        )  # "" and nothing at all are not the same
         same = json.dumps([self.full_name, shared, given], sort_keys=True)
         return hashlib.sha256(same.encode()).hexdigest()
 
     def _has_its_own_size(self, resolved: Mapping[str, Any]) -> bool:
         """Pictures that are not brought to a size fit into no batch of tensors."""
         sized = "width" in resolved and "height" in resolved
-        return self.runner in PIPELINES and bool(self._media.keys() & resolved.keys()) and not sized
+        return self.runner in PIPELINES and bool(self.media_inputs.keys() & resolved.keys()) and not sized
 
     def shape(self, resolved: Mapping[str, Any]) -> tuple[int, ...]:
         """What decides how much memory one output takes: the sizes among the inputs, all whole numbers."""
@@ -238,6 +239,6 @@ class Entry(_Part):
 
     def _done(self, resolved: Mapping[str, Any]) -> Mapping[str, Any]:
         """A strength means nothing without a picture to begin with."""
-        if self._media.keys() & resolved.keys():
+        if self.media_inputs.keys() & resolved.keys():
             return resolved
         return {name: value for name, value in resolved.items() if name != "strength"}
