@@ -104,11 +104,11 @@ async def _running(context: Context) -> AsyncIterator[None]:
     context.forecast.start()
     context.audience.start()
     context.admission.start()
-    context.automation.routes.start()
+    context.automation.rulebook.start()
     try:
         yield
     finally:
-        await context.automation.routes.close()
+        await context.automation.rulebook.close()
         await context.admission.close()
         await context.audience.close()
         await context.forecast.close()

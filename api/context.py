@@ -14,7 +14,7 @@ from api.hearing import Hearing
 from api.intake import Intake
 from api.lookup import Lookup
 from api.queues import Queues
-from api.routes import Routes
+from api.rulebook import RuleBook
 from api.tickets import Tickets
 from config.settings import Settings
 from forms.desk import Desk
@@ -50,7 +50,7 @@ class Automation:
     schedules: Schedules
     triggers: Triggers
     rules: Rules
-    routes: Routes
+    rulebook: RuleBook
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What clients order, whatever channel they use: submit a job, cancel it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from api.context import TENANT, Context
@@ -57,9 +58,9 @@ def check_body(
 ) -> Submission:
     """The submission that a body makes, as its tenant's rules route it, whether or not another may be accepted.
     Raises: InvalidInput."""
-    settings = context.settings
-    return submission_of(
-        context.automation.routes.apply(tenant, body),
+    settings, rulebook = context.settings, context.automation.rulebook
+    submission = submission_of(
+        rulebook.apply(tenant, body),
         context.catalog,
         tenant=tenant,
         sent=body,
@@ -69,6 +70,7 @@ def check_body(
         routes=context.routing.routes,
         **{"idempotency_key": None, **given},
     )
+    return replace(submission, consequential=True) if rulebook.watches(tenant) else submission
 
 
 async def submit(context: Context, submission: Submission) -> tuple[Job, bool]:

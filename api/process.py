@@ -20,7 +20,7 @@ from api.hearing import Hearing
 from api.intake import Intake
 from api.lookup import Lookup
 from api.queues import Queues
-from api.routes import Routes
+from api.rulebook import RuleBook
 from api.stats import counting
 from api.tickets import Tickets
 from api.wire import HttpWire, WebSocketWire
@@ -169,11 +169,11 @@ def open_context(settings: Settings, errands: Errands) -> Context:
 
 
 def _open_automation(settings: Settings, database: Database, catalog: Catalog, routing: Routing) -> Automation:
-    rules = Rules(database)
+    rules, desk = Rules(database), open_desk(settings, catalog, lambda: routing.routes)
     return Automation(
-        desk=open_desk(settings, catalog, lambda: routing.routes),
+        desk=desk,
         schedules=Schedules(database),
         triggers=Triggers(database),
         rules=rules,
-        routes=Routes(rules, catalog),
+        rulebook=RuleBook(rules, desk),
     )

@@ -1,5 +1,5 @@
-"""/v1/rules: what shall follow when something happens to a job. Written down here; routes are applied in api.routes,
-everything else in workers.rules."""
+"""/v1/rules: what shall follow when something happens to a job. Written down here; api.rulebook applies routes,
+workers.rules does everything else."""
 
 import asyncio
 from collections.abc import Sequence
@@ -62,11 +62,12 @@ def _body(shape: type[BaseModel]) -> dict[str, Any]:
 
 @router.post("", status_code=201, response_model=RuleDocument, openapi_extra=_body(RuleRequest))
 async def create_rule(request: Request, context: Ctx) -> Response:
-    """It concerns jobs that are submitted from now on; routes take up to a second to be heeded everywhere."""
+    """It concerns jobs that are submitted from now on; other API processes know it within a second."""
     networks = context.settings.webhook_networks
     wanted = check_fields(RuleRequest, await read_object(request), _COMPLAINT, networks)
     rule = _rule(wanted.name, Event(wanted.on), wanted.pattern, wanted.targets, context, wanted.enabled)
     made = await asyncio.to_thread(context.automation.rules.create, rule)
+    await context.automation.rulebook.look()
     return JSONResponse(rule_document(made), 201, {"Location": f"/v1/rules/{made.id}"})
 
 
@@ -108,7 +109,7 @@ async def change_rule(rule_id: str, request: Request, context: Ctx) -> Response:
         raise InvalidInput(_COMPLAINT, faults)
     rule = await asyncio.to_thread(context.automation.rules.get, _known(rule_id), TENANT)
     kept = check_rule(
-        rule.event, given.get("pattern", rule.pattern), given.get("targets", ()), context.automation.desk
+        TENANT, rule.event, given.get("pattern", rule.pattern), given.get("targets", ()), context.automation.desk
     )
     if "targets" in given:
         given |= {"targets": kept, "follows": follows(kept)}
@@ -121,6 +122,7 @@ async def change_rule(rule_id: str, request: Request, context: Ctx) -> Response:
 async def delete_rule(rule_id: str, context: Ctx) -> Response:
     """The jobs it has made stay."""
     await asyncio.to_thread(context.automation.rules.delete, _known(rule_id), TENANT)
+    await context.automation.rulebook.look()
     return Response(status_code=204)
 
 
@@ -128,7 +130,7 @@ def _rule(
     name: str, event: Event, pattern: Any, targets: Sequence[TargetRequest], context: Context, enabled: bool = True
 ) -> Rule:
     """Raises: InvalidInput."""
-    kept = check_rule(event, pattern, targets, context.automation.desk)
+    kept = check_rule(TENANT, event, pattern, targets, context.automation.desk)
     return Rule(new_id(), TENANT, name, event, pattern, kept, enabled, follows(kept), None, datetime.now(UTC))
 
 

@@ -155,7 +155,7 @@ async def delete_schedule(schedule_id: str, context: Ctx) -> Response:
 def _check(schedule: Schedule, desk: Desk, now: datetime) -> None:
     """Raises: InvalidInput."""
     check_cron(schedule.cron, schedule.timezone, now)
-    desk.check_template(schedule.template, _ROOTS)
+    desk.check_template(schedule.template, _ROOTS, schedule.tenant)
 
 
 def _known(text: str) -> str:

@@ -85,7 +85,7 @@ async def create_trigger(request: Request, context: Ctx) -> Response:
     wanted = check_fields(TriggerRequest, await read_object(request), _COMPLAINT)
     kind = Kind(wanted.kind)
     folder = _folder(wanted, context)
-    context.automation.desk.check_template({"job": wanted.job}, ROOTS[kind])
+    context.automation.desk.check_template({"job": wanted.job}, ROOTS[kind], TENANT)
     trigger = Trigger(
         id=new_id(),
         tenant=TENANT,
@@ -131,7 +131,7 @@ async def change_trigger(trigger_id: str, request: Request, context: Ctx) -> Res
         raise InvalidInput(_COMPLAINT, faults)
     if "job" in given:
         given["template"] = {"job": given.pop("job")}
-        context.automation.desk.check_template(given["template"], ROOTS[trigger.kind])
+        context.automation.desk.check_template(given["template"], ROOTS[trigger.kind], TENANT)
     changed = await asyncio.to_thread(context.automation.triggers.change, trigger.id, TENANT, given)
     return JSONResponse(trigger_document(changed))
 
@@ -186,7 +186,8 @@ def _folder(wanted: TriggerRequest, context: Context) -> str | None:
 def _trial_values(trigger: Trigger, wanted: TriggerTrial) -> Mapping[str, Any]:
     if trigger.kind is Kind.WEBHOOK:
         return body_values(trigger, wanted.body)
-    return file_values(trigger, wanted.file, Stamp(1, 0))
+    values = file_values(trigger, wanted.file, Stamp(1, 0))
+    return values | {"file": values["file"] | {"upload": f"upload:{new_id()}"}}
 
 
 def _with_secret(trigger: Trigger) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from config.settings import Settings
 from egress.addresses import Networks
 from forms.requests import submission_of
 from jobs.aliases import NO_ROUTES, Routes
-from jobs.errors import FieldFault, InvalidInput
+from jobs.errors import FieldFault, InvalidInput, ModelNotFound
+from jobs.references import DataReference
 from jobs.templates import Values, check_places, fill, places_in
 from jobs.values import Submission
 from models.catalog import Catalog
@@ -49,12 +50,19 @@ class Desk:
             raise InvalidInput("The template is not valid.", [FieldFault("job", "A template may have 64 KiB.")])
         check_places(template, roots)
         try:
-            self._submission(job, Order(tenant, "", ""))
+            _check_media(self._submission(job, Order(tenant, "", "")))
         except InvalidInput as wrong:
             faults = [FieldFault(f"job.{one.field}", one.detail) for one in wrong.faults]
             faults = [one for one in faults if not places_in(template, one.field)]
             if faults or not wrong.faults:
                 raise InvalidInput(str(wrong), faults) from wrong
+
+    def knows(self, tenant: str, model: str) -> bool:
+        """Is there such a model, or such an alias of the tenant's?"""
+        try:
+            return (tenant, model) in self.routes() or bool(self.catalog.find(model))
+        except ModelNotFound:
+            return False
 
     def order(self, template: Mapping[str, Any], values: Values, order: Order) -> Submission:
         """The submission that a template makes of these values.
@@ -77,6 +85,14 @@ class Desk:
             routes=self.routes(),
         )
         return replace(wanted, lineage=replace(wanted.lineage, made_by=order.made_by, depth=order.depth))
+
+
+def _check_media(wanted: Submission) -> None:
+    """Raises: InvalidInput, for bytes that stand in the template themselves: each job would bring them anew."""
+    held = [one.name for one in wanted.media if isinstance(one.reference, DataReference)]
+    if held:
+        detail = "A template does not hold bytes: upload them, and name the upload."
+        raise InvalidInput("The template is not valid.", [FieldFault(f"input.{name}", detail) for name in held])
 
 
 def open_desk(settings: Settings, catalog: Catalog, routes: Callable[[], Routes]) -> Desk:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from egress.addresses import check_url
 from forms.desk import Desk
-from jobs.errors import FieldFault, InvalidInput, ModelNotFound
+from jobs.errors import FieldFault, InvalidInput
 from jobs.patterns import check_pattern
 from jobs.rules import ROOTS
 from jobs.values import Event
@@ -86,14 +86,18 @@ class RuleChange(BaseModel):
     enabled: bool | None = None
 
 
-def check_rule(event: Event, pattern: Any, targets: Sequence[TargetRequest], desk: Desk) -> list[dict[str, Any]]:
+def check_rule(
+    tenant: str, event: Event, pattern: Any, targets: Sequence[TargetRequest], desk: Desk
+) -> list[dict[str, Any]]:
     """The targets as they are kept.
 
     Raises:
         InvalidInput: naming what cannot be.
     """
     check_pattern(pattern)
-    faults = [fault for number, target in enumerate(targets) for fault in _faults(event, number, target, desk)]
+    faults = [
+        fault for number, target in enumerate(targets) for fault in _faults(tenant, event, number, target, desk)
+    ]
     if faults:
         raise InvalidInput(_COMPLAINT, faults)
     return [target.model_dump(exclude_unset=True) for target in targets]
@@ -104,23 +108,21 @@ def follows(targets: Sequence[dict[str, Any]]) -> bool:
     return any("route" not in target for target in targets)
 
 
-def _faults(event: Event, number: int, target: TargetRequest, desk: Desk) -> list[FieldFault]:
+def _faults(tenant: str, event: Event, number: int, target: TargetRequest, desk: Desk) -> list[FieldFault]:
     field = f"targets.{number}"
     if target.route:
-        return _faults_of_route(event, f"{field}.route", target.route, desk)
+        return _faults_of_route(tenant, event, f"{field}.route", target.route, desk)
     if target.job is not None:
         try:
-            desk.check_template({"job": target.job}, ROOTS)
+            desk.check_template({"job": target.job}, ROOTS, tenant)
         except InvalidInput as wrong:
             return [FieldFault(f"{field}.{fault.field}", fault.detail) for fault in wrong.faults]
     return []
 
 
-def _faults_of_route(event: Event, field: str, route: RouteRequest, desk: Desk) -> list[FieldFault]:
+def _faults_of_route(tenant: str, event: Event, field: str, route: RouteRequest, desk: Desk) -> list[FieldFault]:
     if event is not Event.SUBMITTED:
         return [FieldFault(field, "Only what is submitted can be routed.")]
-    try:
-        desk.catalog.find(route.model or "")
-    except ModelNotFound as missing:
-        return [FieldFault(f"{field}.model", str(missing))] if route.model else []
+    if route.model and not desk.knows(tenant, route.model):
+        return [FieldFault(f"{field}.model", f"There is no model {route.model!r} here.")]
     return []

@@ -54,6 +54,11 @@ def places_in(template: Any, field: str) -> bool:
     return inside is not _ABSENT and next(_places(inside, ""), None) is not None
 
 
+def uses(template: Any, path: str) -> bool:
+    """Has the template a place for exactly this?"""
+    return any(found == path for _, found in _places(template, ""))
+
+
 def _places(template: Any, field: str) -> Iterator[tuple[str, str]]:
     """Every place: the field it stands in, and its path."""
     if isinstance(template, str):

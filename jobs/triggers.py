@@ -60,7 +60,8 @@ def body_values(trigger: Trigger, body: Mapping[str, Any]) -> Document:
 
 
 def file_values(trigger: Trigger, name: str, stamp: Stamp) -> Document:
-    """What a template may say of a file: `${file.name}`, `stem`, `path`, `bytes`, `modified_at`."""
+    """What a template may say of a file: `${file.name}`, `stem`, `path`, `bytes`, `modified_at`;
+    and `upload`, where it is brought as one."""
     modified = datetime.fromtimestamp(stamp.modified_ns // 1_000 / 1e6, UTC)
     file = {
         "name": name,

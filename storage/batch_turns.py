@@ -21,6 +21,7 @@ from storage.changing import change_each
 from storage.engine import Database
 from storage.files import insert_files
 from storage.rows import JOB_COLUMNS, job_of
+from storage.rules import marked_for_rules
 from storage.statuses import OPEN_LINE
 from storage.submissions import Submitted, insert_submissions
 from storage.tables import BATCH_LINES, BATCHES, FILES, JOBS
@@ -113,7 +114,7 @@ class BatchTurns:
             The batch as it now stands, and the new jobs.
         """
         with self._held(batch, BatchStatus.IN_PROGRESS) as (connection, _, now):
-            wanted = [one.submission for one in taken if one.submission]
+            wanted = marked_for_rules(connection, [one.submission for one in taken if one.submission])
             made = {
                 one.id: done for one, done in zip(wanted, insert_submissions(connection, wanted, now), strict=True)
             }

@@ -62,6 +62,12 @@ class Rules:
             found = [_rule(row) for row in connection.execute(query.order_by(RULES.c.name))]
         return [rule for rule in found if rule.routes]
 
+    def watched(self) -> frozenset[str]:
+        """The tenants that have rules which may follow a change of a job."""
+        query = select(RULES.c.tenant).where(RULES.c.enabled, RULES.c.follows).distinct()
+        with self._database.reading() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def change(self, rule_id: str, tenant: str, wanted: Mapping[str, Any]) -> Rule:
         """Give some of its fields new values.
 
@@ -86,7 +92,7 @@ class Rules:
 
 
 def marked_for_rules(connection: Connection, wanted: Sequence[Submission]) -> Sequence[Submission]:
-    """The submissions, consequential where their tenant has a rule that may follow."""
+    """The submissions, consequential where their tenant has a rule that may follow: for those without a rulebook."""
     tenants = list({submission.tenant for submission in wanted})
     watched = set(connection.execute(_WATCHED, {"tenants": tenants}).scalars())
     if not watched:

@@ -14,6 +14,7 @@ from jobs.errors import Conflict, ScheduleNotFound
 from jobs.schedules import CatchUp, Schedule, next_tick
 from jobs.values import Job, Submission
 from storage.engine import Database
+from storage.rules import marked_for_rules
 from storage.submissions import insert_submissions
 from storage.tables import SCHEDULES
 
@@ -108,7 +109,8 @@ class Schedules:
             still = update(SCHEDULES).where(SCHEDULES.c.id == schedule.id, SCHEDULES.c.next_at == schedule.next_at)
             if not connection.execute(still.values(moved)).rowcount:
                 return []
-            made = insert_submissions(connection, wanted, self._database.now(connection))
+            marked = marked_for_rules(connection, wanted)
+            made = insert_submissions(connection, marked, self._database.now(connection))
             if refused := [one.refusal for one in made if one.refusal]:
                 here = update(SCHEDULES).where(SCHEDULES.c.id == schedule.id)
                 connection.execute(here.values(last_error=refused[-1], last_job_id=schedule.last_job_id))

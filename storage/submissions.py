@@ -18,7 +18,6 @@ from storage.needs import await_needs, missing_needs
 from storage.outbox import record_consequences
 from storage.results import Key, begin, find_makers, record_sharing
 from storage.rows import JOB_COLUMNS, job_of, row_of
-from storage.rules import marked_for_rules
 from storage.tables import IDEMPOTENCY, JOBS
 
 RESEND_WINDOW = timedelta(minutes=10)  # a marked retry that comes later is a new wish
@@ -62,7 +61,6 @@ def insert_submissions(connection: Connection, wanted: Sequence[Submission], now
     makers = find_makers(connection, wanted)
     missing = missing_needs(connection, wanted)
     sources = look_up_media(connection, wanted, now)
-    wanted = marked_for_rules(connection, wanted)
     answers: list[Submitted] = []
     fresh: list[tuple[Submission, Job]] = []
     for submission in wanted:

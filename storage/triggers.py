@@ -13,6 +13,7 @@ from jobs.errors import Conflict, TriggerNotFound
 from jobs.triggers import Kind, Stamp, Trigger
 from jobs.values import Job, Submission
 from storage.engine import Database
+from storage.rules import marked_for_rules
 from storage.submissions import insert_submissions
 from storage.tables import SEEN_FILES, TRIGGERS
 
@@ -105,7 +106,8 @@ class Triggers:
                     return None
                 now = self._database.now(connection)
                 told: dict[str, Any] = {"last_at": now, "last_error": error}
-                made = insert_submissions(connection, [wanted] if wanted else [], now)
+                marked = marked_for_rules(connection, [wanted] if wanted else [])
+                made = insert_submissions(connection, marked, now)
                 for one in made:
                     told |= {"last_job_id": one.job.id} if one.job else {"last_error": one.refusal}
                 connection.execute(update(TRIGGERS).where(TRIGGERS.c.id == trigger.id).values(told))

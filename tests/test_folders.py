@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from config.settings import Settings, read_settings
 from forms.desk import Desk
 from jobs.identity import new_id
-from jobs.triggers import Kind, Trigger
+from jobs.triggers import Kind, Stamp, Trigger
 from jobs.values import Job
 from models.catalog import read_catalog
 from storage.engine import Database
 from storage.jobs import JobStore
 from storage.triggers import Triggers
+from storage.uploads import Uploads
+from workers.file_uploads import FileChanged, FileUploads
 from workers.folders import FolderWatch, Lookout
 
 JOB = {"model": "noop", "input": {"prompt": "${file.name}"}, "metadata": {"file": "${file}"}}
@@ -40,7 +44,11 @@ Open = Callable[[], FolderWatch]
 
 @pytest.fixture
 def open_watch(database: Database, desk: Desk, tmp_path: Path) -> Open:
-    return lambda: FolderWatch(database, desk, [tmp_path], 1_000)
+    return lambda: FolderWatch(watching(tmp_path), database, desk)
+
+
+def watching(root: Path) -> Settings:
+    return read_settings(watch_roots=str(root), data_dir=root / "data")
 
 
 def trigger(folder: Path, **given: Any) -> Trigger:
@@ -102,7 +110,7 @@ def test_several_who_look_at_once_fire_each_file_once(database: Database, desk: 
     for number in range(12):
         (folder / f"{number:02}.png").write_bytes(b"x")
     databases = [Database(database.url) for _ in range(4)]
-    watches = [FolderWatch(one, desk, [folder.parent], 1_000) for one in databases]
+    watches = [FolderWatch(watching(folder.parent), one, desk) for one in databases]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(2):
             fired = [job for jobs in pool.map(lambda watch: watch.look(), watches) for job in jobs]
@@ -177,6 +185,43 @@ def test_a_trigger_that_is_disabled_or_deleted_fires_no_more(
     watch.look()
     triggers.delete(made.id, "t")
     assert [watch.look(), watch.look()] == [[], []]
+
+
+def test_a_file_can_be_an_input_of_its_job(database: Database, open_watch: Open, folder: Path) -> None:
+    job = {"model": "noop", "input": {"prompt": "${file.name}", "media": "${file.upload}"}}
+    made = Triggers(database).create(trigger(folder, template={"job": job}))
+    Image.new("RGB", (16, 8), "red").save(folder / "a.png")
+    (folder / "b.png").write_bytes(b"no picture")
+    (folder / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
+    watch = open_watch()
+    watch.look()
+    (fired,) = watch.look()
+    (upload,) = Uploads(database).list("t")
+    assert fired.input["media"] == f"upload:{upload.id}"
+    assert (upload.filename, upload.media_type, upload.bytes) == (
+        "a.png",
+        "image/png",
+        (folder / "a.png").stat().st_size,
+    )
+    assert "c.png" in (Triggers(database).get(made.id).last_error or "")
+    assert watch.look() == []
+
+
+def test_a_file_that_is_swapped_for_a_link_at_the_last_moment_is_not_followed(
+    database: Database, folder: Path, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (16, 8), "red").save(secret)
+    stamp = Stamp(secret.stat().st_size, secret.stat().st_mtime_ns)
+    (folder / "a.png").symlink_to(secret)
+    os.mkfifo(folder / "pipe.png")
+    uploads = FileUploads(watching(tmp_path), database)
+    with pytest.raises(OSError, match="symbolic"):
+        uploads.bring("t", folder / "a.png", stamp)
+    for other in (folder / "pipe.png", secret):
+        with pytest.raises(FileChanged):
+            uploads.bring("t", other, Stamp(stamp.bytes, 7))
+    assert Uploads(database).list("t") == []
 
 
 class _Stuck:

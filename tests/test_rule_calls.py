@@ -52,6 +52,18 @@ def test_what_a_rule_wants_follows_by_itself(stack: RunningStack) -> None:
     assert job["made_by"] is None
 
 
+def test_what_follows_can_take_what_the_job_made(stack: RunningStack) -> None:
+    mark = f"media {time.time_ns()}"
+    job = {"model": "noop", "input": {"prompt": "x", "media": "${job.outputs.0}"}, "metadata": {"next": mark}}
+    made = rule(stack, pattern={"metadata": {"mark": [mark]}, "media_type": ["image/png"]}, targets=[{"job": job}])
+    first = stack.finished(submit(stack, metadata={"mark": mark})["id"])
+    wait_until(lambda: made_by(stack, made), "it has followed")
+    second = stack.finished(made_by(stack, made)[0]["id"])
+    assert second["input"]["media"] == f"job:{first['id']}#0"
+    assert second["outputs"][0]["sha256"] == first["outputs"][0]["sha256"], "noop gives back what it is given"
+    stack.http.delete(made["urls"]["self"])
+
+
 def test_a_route_gives_a_submit_another_priority_or_model_and_a_resend_is_known_again(stack: RunningStack) -> None:
     mark = f"route {time.time_ns()}"
     pattern = {"metadata": {"mark": [mark]}, "priority": ["interactive"], "model": ["noop"]}

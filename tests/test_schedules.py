@@ -11,11 +11,13 @@ from sqlalchemy import update
 from forms.desk import Desk
 from jobs.errors import Conflict, InvalidInput, ScheduleNotFound
 from jobs.identity import new_id
+from jobs.rules import Rule
 from jobs.schedules import CAUGHT_UP_MOST, CatchUp, Schedule, check_cron, due_ticks, next_tick
-from jobs.values import Job
+from jobs.values import Event, Job
 from models.catalog import read_catalog
 from storage.engine import Database
 from storage.jobs import JobStore
+from storage.rules import Rules
 from storage.schedules import Schedules
 from storage.tables import SCHEDULES
 from workers.timetable import Timetable
@@ -219,6 +221,16 @@ def test_ticks_wait_while_as_many_jobs_are_queued_as_may_be(database: Database, 
     for job in hand.jobs():
         JobStore(database).cancel(job.id)
     assert len(hand.timetable.fire_due()) == 1
+
+
+def test_rules_follow_what_schedules_make(database: Database, desk: Desk) -> None:
+    hand = Hand(database, desk)
+    pattern, targets = {"made_by": [{"prefix": "schedule:"}]}, [{"job": JOB}]
+    Rules(database).create(Rule(new_id(), "t", "r", Event.COMPLETED, pattern, targets, True, True, None, NOON))
+    hand.due_since(hand.schedules.create(hourly()), HOUR)
+    (job,) = hand.timetable.fire_due()
+    assert job.consequential
+    assert (job.lineage.made_by or "").startswith("schedule:")
 
 
 def test_names_are_unique_and_schedules_belong_to_a_tenant(database: Database) -> None:

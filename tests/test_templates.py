@@ -74,6 +74,7 @@ def noop(**given: Any) -> dict[str, Any]:
         (noop(prompt="${file.x}"), "job.input.prompt"),
         ({"job": noop()["job"] | {"webhook": {"url": "http://127.0.0.1/"}}}, "job.webhook.url"),
         (noop(prompt="x" * 70_000), "job"),
+        (noop(media="data:image/png;base64,iVBORw0KGgoAAAANSUhEUg=="), "job.input.media"),
     ],
 )
 def test_a_template_is_checked_as_a_submit_would_be(desk: Desk, template: dict[str, Any], field: str) -> None:

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from config.settings import Settings
 from forms.desk import Desk, Order
 from forms.folders import check_folder
 from jobs.errors import InvalidInput, StoreUnavailable
+from jobs.templates import uses
 from jobs.triggers import Stamp, Trigger, file_key, file_values, wants
 from jobs.values import Job, Submission
 from storage.engine import Database
 from storage.jobs import JobStore
 from storage.triggers import Triggers
+from workers.file_uploads import FileChanged, FileUploads
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +27,7 @@ _LOOK_EVERY_S = 2.0
 _FILES_MOST = 10_000  # in one folder
 _FIRED_MOST = 200  # in one look, by one trigger
 _CANNOT_LOOK = "The folder cannot be watched"
+_CANNOT_READ = "There is no reading"
 
 Files = dict[str, Stamp]
 
@@ -31,12 +35,13 @@ Files = dict[str, Stamp]
 class FolderWatch:
     """What lies in the watched folders, as far as it has not fired yet. Owned by one thread at a time."""
 
-    def __init__(self, database: Database, desk: Desk, roots: Sequence[Path], max_queued: int) -> None:
+    def __init__(self, settings: Settings, database: Database, desk: Desk) -> None:
         self._triggers = Triggers(database)
         self._store = JobStore(database)
+        self._uploads = FileUploads(settings, database)
         self._desk = desk
-        self._roots = roots
-        self._max_queued = max_queued
+        self._roots = settings.watched_roots
+        self._max_queued = settings.max_queued
         self._before: dict[str, Files] = {}  # by trigger, what the last look found that has not fired
         self._done: dict[str, Files] = {}  # by trigger, what is known to have fired
 
@@ -54,7 +59,7 @@ class FolderWatch:
         try:
             found = dict(_files(trigger, self._roots))
         except OSError as fault:
-            self._tell(trigger, fault.strerror or str(fault))
+            self._tell(trigger, f"{_CANNOT_LOOK}: {fault.strerror or fault}")
             return []
         if trigger.last_error and trigger.last_error.startswith(_CANNOT_LOOK):
             self._triggers.tell(trigger, None)
@@ -77,18 +82,28 @@ class FolderWatch:
         return {name: stamp for name, stamp in found.items() if name not in done}
 
     def _fire(self, trigger: Trigger, name: str, stamp: Stamp) -> Job | None:
-        wanted: Submission | None = None
-        error = None
         try:
-            order = Order(trigger.tenant, file_key(trigger, name, stamp), f"trigger:{trigger.id}")
-            wanted = self._desk.order(trigger.template, file_values(trigger, name, stamp), order)
+            return self._triggers.fire(trigger, name, stamp, self._order(trigger, name, stamp), None)
         except InvalidInput as fault:
             error = f"{name}: {fault.told}"[:1000]
             log.warning("trigger %s (%s): %s", trigger.id, trigger.name, error)
-        return self._triggers.fire(trigger, name, stamp, wanted, error)
+            return self._triggers.fire(trigger, name, stamp, None, error)
+        except FileChanged:
+            return None
+        except OSError as fault:
+            self._tell(trigger, f"{_CANNOT_READ} {name}: {fault.strerror or fault}")
+            return None
 
-    def _tell(self, trigger: Trigger, reason: str) -> None:
-        error = f"{_CANNOT_LOOK}: {reason}"
+    def _order(self, trigger: Trigger, name: str, stamp: Stamp) -> Submission:
+        """Raises: InvalidInput, FileChanged, OSError."""
+        values = file_values(trigger, name, stamp)
+        if uses(trigger.template, "file.upload"):
+            path = check_folder(trigger.folder or "", self._roots) / name
+            values["file"]["upload"] = self._uploads.bring(trigger.tenant, path, stamp)
+        order = Order(trigger.tenant, file_key(trigger, name, stamp), f"trigger:{trigger.id}")
+        return self._desk.order(trigger.template, values, order)
+
+    def _tell(self, trigger: Trigger, error: str) -> None:
         if trigger.last_error != error:
             log.warning("trigger %s (%s): %s", trigger.id, trigger.name, error)
             self._triggers.tell(trigger, error)

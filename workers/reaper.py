@@ -73,7 +73,7 @@ class Reaper:
         catalog = read_catalog(settings.models, diagnostics=settings.diagnostics)
         desk = open_desk(settings, catalog, Routing(self._database).recent)
         self._timetable = Timetable(self._database, desk, settings.max_queued)
-        watch = FolderWatch(self._database, desk, settings.watched_roots, settings.max_queued)
+        watch = FolderWatch(settings, self._database, desk)
         self._lookout = Lookout(watch, self._told)
         self._errands = Errands("errands")
         self._bus = Bus(settings.broker_url, self._errands)

@@ -55,7 +55,7 @@ class RuleFollower:
                 told = replace(match.job, webhook=Webhook(target["webhook"]["url"], (match.event,)))
                 record_delivery(connection, told, match.event, now)
             elif "job" in target and (wanted := self._order(connection, match, index)):
-                (submitted,) = insert_submissions(connection, [wanted], now)
+                (submitted,) = insert_submissions(connection, [replace(wanted, consequential=True)], now)
                 if submitted.refusal:
                     _complain(connection, match, submitted.refusal)
                 made += [submitted.job] if submitted.job and not submitted.replayed else []
