@@ -17,6 +17,8 @@ POINTS = (
     "store:done",  # bytes that no row lists
     "conclude:committing",
     "conclude:committed",  # the job is final, nobody was told
+    "fetch:stored",  # an input that was fetched, and no row that says so
+    "fetch:committed",  # it is there, and who waits for it does not know
     "batch:taking",  # jobs of a batch's lines are written, their transaction open
     "batch:taken",  # they are there, nobody knows of them
     "batch:settling",

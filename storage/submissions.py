@@ -69,11 +69,11 @@ def insert_submissions(connection: Connection, wanted: Sequence[Submission], now
             body_hash, job = known[key]
             answers.append(Submitted(job, replayed=True) if body_hash == submission.body_hash else Submitted(None))
             continue
-        lacking = Submitted(None, missing=missing.get(submission.id, ()), faults=sources.faults(submission))
-        if lacking.missing or lacking.faults:
-            answers.append(lacking)
+        faults = sources.faults(submission) if submission.media else ()
+        if faults or submission.id in missing:
+            answers.append(Submitted(None, missing=missing.get(submission.id, ()), faults=faults))
             continue
-        job = begin(sources.settled(submission), makers, now)
+        job = begin(sources.settled(submission) if submission.media else submission, makers, now)
         fresh.append((submission, job))
         if job.status is Status.QUEUED or job.needs:  # whose work is done for itself
             fresh += [(shadow, lifecycle.submit(shadow, now)) for shadow in submission.shadows]

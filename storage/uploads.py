@@ -139,7 +139,7 @@ class Uploads:
             query = select(UPLOADS.c.id).where(*_due(self._database.now(connection)))
             return list(connection.execute(query.order_by(UPLOADS.c.next_try_at).limit(limit)).scalars())
 
-    def retire(self, keep_s: float, limit: int = 500) -> int:
+    def retire(self, keep_s: float, limit: int = 2_000) -> int:
         """Forget those whose time is over; those that were used since are kept for `keep_s` after the end of the job
         that used them last. Says how many are gone."""
         with self._database.writing() as connection:

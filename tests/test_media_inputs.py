@@ -4,11 +4,13 @@ media back as it is, so what comes out tells what went in."""
 import base64
 import hashlib
 import http.server
+import io
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from jobs.identity import new_id
 from tests.origins import Origin
@@ -281,3 +283,14 @@ def test_a_replay_has_the_bytes_that_were_fetched_then(house: RunningStack, orig
     (upload_id,) = job["depends_on"]
     assert house.http.delete(f"/v1/uploads/{upload_id}").status_code == 204
     assert house.http.post(f"/v1/jobs/{job['id']}/replay").status_code == 409
+
+
+def test_models_that_take_pictures_get_them(house: RunningStack) -> None:
+    words = {"prompt": "a lighthouse on the right in a stormy night", "seed": 7, "steps": 4}
+    drawn = house.submit("scenes", **words)
+    mine = upload(house, picture(300, 200), "image/png")["reference"]
+    redrawn = house.submit("scenes-img2img", **words, image=mine)
+    body = {"model": "enlarge", "input": {"image": f"job:{drawn['id']}#0", "factor": 2}}
+    enlarged = house.http.post("/v1/jobs", json=body).json()
+    sizes = [Image.open(io.BytesIO(given_back(house, job))).size for job in (drawn, redrawn, enlarged)]
+    assert sizes == [(256, 256), (256, 256), (512, 512)]

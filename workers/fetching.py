@@ -6,6 +6,7 @@ import random
 import threading
 from collections import Counter
 
+from config.failpoints import failpoint
 from config.settings import Settings
 from egress.downloads import Downloader, DownloadFailed
 from jobs.uploads import Content, Unfetched, Upload
@@ -56,8 +57,10 @@ class Fetcher:
             if outcome is None:
                 self._uploads.release(upload)
                 return None
+            failpoint("fetch:stored")
             spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)
             concluded = self._uploads.conclude(upload, outcome, self._waits, spread, self._keep_s)
+            failpoint("fetch:committed")
         finally:
             self._let_go(upload)
         log.info("upload %s from %s: %s", upload.id, upload.host, concluded.status if concluded else "dropped")

@@ -13,6 +13,8 @@ from config.failpoints import POINTS
 from config.settings import SettingsError, read_settings
 from tests.faults.counting import count
 from tests.faults.stacks import attempts_of, serves
+from tests.origins import Origin
+from tests.pictures import picture
 from tests.servers import wait_until
 from tests.stacks import RunningStack, running_stack
 
@@ -41,7 +43,13 @@ def mined_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSta
     for point in POINTS:
         grave(folder, point).touch()
     inbox(folder).mkdir()
-    with running_stack(folder, SAFELIGHT_DIE_AT=",".join(POINTS), SAFELIGHT_WATCH_ROOTS=str(inbox(folder))) as stack:
+    environment = {
+        "SAFELIGHT_DIE_AT": ",".join(POINTS),
+        "SAFELIGHT_WATCH_ROOTS": str(inbox(folder)),
+        "SAFELIGHT_WEBHOOK_ALLOW": "127.0.0.1/32",
+        "SAFELIGHT_FETCH_TIMEOUT_S": "2",
+    }
+    with running_stack(folder, **environment) as stack:
         yield stack
 
 
@@ -85,6 +93,22 @@ def test_a_death_at_this_point_loses_no_job_and_publishes_one_result(mined_stack
     assert insist(mined_stack, key).json()["id"] == job["id"]
     made = mined_stack.http.get("/v1/jobs", params={"limit": 200}).json()["jobs"]
     assert [one["id"] for one in made if one["input"]["prompt"] == key] == [job["id"]], "one key made one job"
+
+
+@pytest.mark.parametrize("point", ["fetch:stored", "fetch:committed"])
+def test_a_courier_that_dies_with_an_input_in_its_hands_leaves_nobody_waiting(
+    mined_stack: RunningStack, point: str
+) -> None:
+    died = arm_again(mined_stack, point)
+    with Origin() as origin:
+        origin.pages["/a.png"] = picture()
+        job = mined_stack.submit(media=f"{origin.url}/a.png")
+        done = mined_stack.finished(job["id"])
+        assert died.exists()
+        assert (done["status"], done["attempt"]) == ("succeeded", 1)
+        assert len(origin.asked) == (2 if point == "fetch:stored" else 1)
+    (upload_id,) = done["depends_on"]
+    assert mined_stack.http.get(f"/v1/uploads/{upload_id}").json()["sha256"] == done["outputs"][0]["sha256"]
 
 
 @pytest.mark.parametrize("point", ["schedule:committing", "schedule:committed"])
