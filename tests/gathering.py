@@ -24,7 +24,7 @@ def gather(stack: RunningStack, **body: Any) -> dict[str, Any]:
     return group
 
 
-def ended(stack: RunningStack, group: dict[str, Any], seconds: float = 90.0) -> dict[str, Any]:
+def ended(stack: RunningStack, group: dict[str, Any], seconds: float = 240.0) -> dict[str, Any]:
     give_up_at = time.monotonic() + seconds
     while True:
         found: dict[str, Any] = stack.http.get(f"/v1/groups/{group['id']}", params={"wait": 10}).json()
