@@ -9,7 +9,7 @@ import click
 from cli.batch_folder import ResultsFolder
 from cli.batch_input import ENDPOINT, Plan, digest_requests, write_requests
 from cli.batch_media import MediaFolder
-from cli.batch_watching import ENDED, follow_batch, told
+from cli.batch_watching import ENDED, follow_batch, patiently, told
 from cli.client import Api, Document, Refused
 from cli.generate import default_model, parse_input
 from cli.options import show, with_api
@@ -34,9 +34,10 @@ def run_command(
 ) -> None:
     """Run every line of FILE (JSONL or CSV; or every picture of a folder), and put the results into a folder. Stopped
     and started again it goes on with the same batch. Exit 1 when a line failed."""
+    api.get("/healthz")  # from here on, whoever does not answer is waited for
     folder = ResultsFolder(output)
     plan = Plan(model or default_model(api), dict(map(parse_input, inputs)), _Types(api).of)
-    batch = _begun(api, folder, _source(api, source, plan), within)
+    batch = patiently(lambda: _begun(api, folder, _source(api, source, plan), within))
     try:
         batch = follow_batch(api, batch, quiet=as_json)
     except KeyboardInterrupt:
@@ -44,8 +45,8 @@ def run_command(
             f"batch {batch['id']} goes on without us; the same command again picks it up, "
             f"`safelight batch cancel {batch['id']}` ends it"
         ) from None
-    folder.fetch_answers(api, batch)
-    files = folder.fetch_artifacts(api)
+    patiently(lambda: folder.fetch_answers(api, batch))
+    files = patiently(lambda: folder.fetch_artifacts(api))
     folder.requests.unlink(missing_ok=True)
     if batch["status"] == "failed" and not batch["request_counts"]["completed"]:
         folder.forget()  # nothing ran: mended, it may run into the same folder

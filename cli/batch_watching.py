@@ -2,8 +2,12 @@
 
 import sys
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from cli.client import Api, Document, NoAnswer
+
+Result = TypeVar("Result")
 
 ENDED = ("completed", "failed", "cancelled", "expired")
 
@@ -19,6 +23,18 @@ def follow_batch(api: Api, batch: Document, *, quiet: bool) -> Document:
     return _with_bar(api, batch) if sys.stderr.isatty() else _poll(api, batch, _Lines().say)
 
 
+def patiently(act: Callable[[], Result]) -> Result:
+    """Once more, and once more, while no server answers: it may be about to be started again."""
+    give_up_at = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return act()
+        except NoAnswer:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(_MOST_S)
+
+
 def told(batch: Document) -> str:
     """A batch on one line."""
     counts = batch["request_counts"]
@@ -26,18 +42,13 @@ def told(batch: Document) -> str:
     return f"{batch['id']}  {batch['status']:<11}  {done}"
 
 
-def _poll(api: Api, batch: Document, say) -> Document:  # type: ignore[no-untyped-def]
-    pause_s, heard = _FIRST_S, time.monotonic()
+def _poll(api: Api, batch: Document, say: Callable[[Document], None]) -> Document:
+    pause_s, path = _FIRST_S, f"/openai/v1/batches/{batch['id']}"
     while batch["status"] not in ENDED:
         say(batch)
         time.sleep(pause_s)
         pause_s = min(_MOST_S, pause_s * 1.2)
-        try:
-            batch = api.get(f"/openai/v1/batches/{batch['id']}")
-            heard = time.monotonic()
-        except NoAnswer:
-            if time.monotonic() - heard > _PATIENCE_S:
-                raise
+        batch = patiently(lambda: api.get(path))
     say(batch)
     return batch
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import av
 from PIL import Image
 
 _COLUMNS = 4
@@ -34,6 +33,8 @@ def spritesheet(film: Path) -> bytes:
 
 def _frames(film: Path, wanted: int) -> Iterator[Image.Image]:
     """So many frames from all over the film, and then perhaps more; at least one. Raises: NoFilm."""
+    import av  # twenty megabytes, for what few ask for
+
     number = -1
     try:
         with av.open(str(film)) as container:
