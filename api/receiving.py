@@ -2,7 +2,7 @@
 channel."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -76,6 +76,12 @@ async def take_in(context: Context, submission: Submission) -> Submission:
         one.name: await bring(context, _once(data.data), data.media_type, None, submission.tenant)
         for one, data in brought
     }
+    shadows = tuple(_naming(shadow, uploads) for shadow in submission.shadows)
+    return replace(_naming(submission, uploads), shadows=shadows)
+
+
+def _naming(submission: Submission, uploads: Mapping[str, Upload]) -> Submission:
+    """The submission, with these uploads as its inputs."""
     media = tuple(
         replace(one, reference=UploadReference(uploads[one.name].id)) if one.name in uploads else one
         for one in submission.media
@@ -119,7 +125,7 @@ async def _keep(
         content = await asyncio.to_thread(store_media, context.artifacts, incoming, media_type)
     except ValueError as fault:
         raise InvalidInput("The file is not valid.", [FieldFault("file", f"{str(fault).capitalize()}.")]) from fault
-    name = filename[:_NAME_CHARACTERS] if filename else None
+    name = "".join(filter(str.isprintable, filename or ""))[:_NAME_CHARACTERS] or None
     keep_s = context.settings.upload_retention_s
     return await asyncio.to_thread(context.uploads.add, tenant, name, content, keep_s)
 

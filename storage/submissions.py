@@ -76,7 +76,7 @@ def insert_submissions(connection: Connection, wanted: Sequence[Submission], now
         job = begin(sources.settled(submission) if submission.media else submission, makers, now)
         fresh.append((submission, job))
         if job.status is Status.QUEUED or job.needs:  # whose work is done for itself
-            fresh += [(shadow, lifecycle.submit(shadow, now)) for shadow in submission.shadows]
+            fresh += [(shadow, lifecycle.submit(sources.settled(shadow), now)) for shadow in submission.shadows]
         answers.append(Submitted(job))
         if key[1]:
             known[key] = (submission.body_hash, job)

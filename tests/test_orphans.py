@@ -12,6 +12,7 @@ import pytest
 from config.settings import Settings
 from jobs import lifecycle
 from jobs.identity import new_job_id
+from jobs.uploads import Content
 from jobs.values import Job, Output, Priority, Submission
 from models.runner import Media
 from storage.claims import Claims, Ending
@@ -44,7 +45,7 @@ class House:
 
     def conclude(self, job: Job, lease: Lease, data: bytes = PICTURE) -> str:
         """This worker's word on the job: its result, stored and published if it may. Gives the key of the bytes."""
-        work = Work({job.id: [Media(data, "image/png")]}, 0.0, 0.1, "")
+        work = Work({job.id: [Media(data, "image/png")]}, 0.0, 0.1, "", {})
         conclude(self.worker.bench, [job], work, lease)
         return key_of(data)
 
@@ -167,3 +168,14 @@ def test_the_sweep_finds_what_nobody_set_aside_and_takes_nothing_that_is_young_o
     assert house.artifacts.find(stored) is None
     assert house.artifacts.find(listed)
     reaper.close()
+
+
+def test_what_an_upload_lists_is_swept_once_the_upload_is_gone(house: House) -> None:
+    stored = house.artifacts.put(PICTURE, "image/png")
+    uploads = house.worker.bench.uploads
+    upload = uploads.add("default", None, Content(stored.key, stored.sha256, stored.bytes, "image/png"), 60.0)
+    house.orphans.set_aside([stored.key])
+    assert not is_aside(house, stored.key)
+    uploads.delete(upload.id, "default")
+    house.orphans.set_aside([stored.key])
+    assert is_aside(house, stored.key)

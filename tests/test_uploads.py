@@ -1,5 +1,6 @@
 """Uploads on both databases: what jobs may use, what they wait for, who fetches, and how long things are kept."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -261,3 +262,14 @@ def test_jobs_without_media_cost_no_statement_more(database: Database) -> None:
     with statements_of(database) as seen:
         Claimants(database).submit()
     assert not [statement for statement in seen if "upload" in statement]
+
+
+def test_the_shadow_of_a_job_has_the_same_input(house: House) -> None:
+    first = house.wanted(media=media(UrlReference(URL)))
+    shadow = house.wanted(media=first.media, needs=(first.id,))
+    house.store.submit([replace(first, shadows=(shadow,))])
+    house.fetch(CONTENT)
+    assert house.uploads.find(house.store.get(shadow.id), UrlReference(URL)) == CONTENT
+    house.end(first.id)
+    house.work_off()
+    assert house.status(shadow.id) is Status.QUEUED
