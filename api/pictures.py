@@ -24,9 +24,9 @@ def data_uri(media_type: str, data: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
-async def convert(data: bytes, wanted: str, quality: int | None = None) -> bytes:
-    """The same image in one of the FORMATS; quality from 0 to 100, for those that lose something."""
-    return await asyncio.to_thread(convert_image, data, wanted, quality)
+async def convert(data: bytes, wanted: str, quality: int | None = None, side: int | None = None) -> bytes:
+    """See `convert_image`."""
+    return await asyncio.to_thread(convert_image, data, wanted, quality, side)
 
 
 def _read(context: Context, key: str) -> bytes:

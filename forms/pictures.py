@@ -22,11 +22,14 @@ def is_convertible(media_type: str, wanted: str | None) -> bool:
     return wanted is not None and media_type in FORMATS.values() and FORMATS[wanted] != media_type
 
 
-def convert_image(data: bytes, wanted: str, quality: int | None = None) -> bytes:
-    """The same image in one of the FORMATS; quality from 0 to 100, for those that lose something."""
+def convert_image(data: bytes, wanted: str, quality: int | None = None, side: int | None = None) -> bytes:
+    """The same image in one of the FORMATS; quality from 0 to 100, for those that lose something. No side of it is
+    longer than `side`."""
     made = io.BytesIO()
     options: dict[str, Any] = {} if wanted == "png" else {"quality": _QUALITY if quality is None else quality}
     with Image.open(io.BytesIO(data)) as image:
-        opaque = image.convert("RGB") if wanted == "jpeg" else image
-        opaque.save(made, wanted.upper(), **options)
+        shown = image.convert("RGB") if wanted == "jpeg" else image
+        if side:
+            shown.thumbnail((side, side))
+        shown.save(made, wanted.upper(), **options)
     return made.getvalue()

@@ -182,9 +182,9 @@ def test_an_edit_that_times_out_and_is_sent_again_makes_one_job(stack: RunningSt
 
 
 def test_an_edit_streams(theirs: openai.OpenAI) -> None:
-    (event,) = theirs.images.edit(model="noop", image=picture(), prompt="x", stream=True, partial_images=1)
-    assert event.type == "image_edit.completed"
-    assert opened(event.b64_json).size == (64, 32)
+    early, last = theirs.images.edit(model="noop", image=picture(), prompt="x", stream=True, partial_images=1)
+    assert (early.type, last.type) == ("image_edit.partial_image", "image_edit.completed")
+    assert opened(last.b64_json).size == (64, 32)
 
 
 @pytest.mark.parametrize(
