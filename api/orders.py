@@ -7,6 +7,7 @@ from typing import Any
 from api.context import TENANT, Context
 from api.receiving import take_in
 from forms.media_inputs import needed_jobs
+from forms.offer import Offer
 from forms.requests import check_idempotency_key, check_sticky, submission_of
 from jobs.errors import FieldFault, IdempotencyConflict, InvalidInput, JobNotFound
 from jobs.identity import parse_job_id
@@ -24,8 +25,10 @@ def check_order(
     path: str = "",
     fresh: bool = False,
     sticky: str | None = None,
+    sent: dict[str, Any] | None = None,
 ) -> Submission:
-    """A submission that may be accepted; a `fresh` one is done although the same was done before.
+    """A submission that may be accepted; a `fresh` one is done although the same was done before. `sent`: what the
+    client's wish is known again by, if not by the body.
 
     Raises:
         InvalidInput: naming each wrong field.
@@ -40,6 +43,7 @@ def check_order(
         path=path,
         fresh=fresh,
         sticky=check_sticky(sticky),
+        sent=sent or body,
     )
     context.admission.check(f"{submission.model}@{submission.model_version}")
     return submission
@@ -63,14 +67,17 @@ def check_body(
         rulebook.apply(tenant, body),
         context.catalog,
         tenant=tenant,
-        sent=body,
         max_attempts=settings.max_attempts,
         callable_networks=settings.webhook_networks,
         fresh=fresh or not settings.result_cache,
         routes=context.routing.routes,
-        **{"idempotency_key": None, **given},
+        **{"idempotency_key": None, "sent": body, **given},
     )
     return replace(submission, consequential=True) if rulebook.watches(tenant) else submission
+
+
+def offer_of(context: Context, tenant: str = TENANT) -> Offer:
+    return Offer(context.catalog, context.routing.routes, tenant)
 
 
 async def submit(context: Context, submission: Submission) -> tuple[Job, bool]:

@@ -5,17 +5,17 @@ from typing import Any
 
 from forms.answers import Rendering
 from forms.dialect import Wish, image_wish, video_wish
+from forms.offer import Offer
 from forms.requests import check_fields
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
-from models.catalog import Catalog
 
 JOBS, IMAGES, VIDEOS = "/v1/jobs", "/v1/images/generations", "/v1/videos"
 ENDPOINTS = (JOBS, IMAGES, VIDEOS)
 
-_WISHES: Mapping[str, Callable[[Catalog, Mapping[str, Any]], Wish]] = {IMAGES: image_wish, VIDEOS: video_wish}
+_WISHES: Mapping[str, Callable[[Offer, Mapping[str, Any]], Wish]] = {IMAGES: image_wish, VIDEOS: video_wish}
 
 
-def job_body(endpoint: str, body: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
+def job_body(endpoint: str, body: dict[str, Any], offer: Offer) -> dict[str, Any]:
     """The body of POST /v1/jobs that a line's body means. Whatever it says of its priority, it is a batch's.
 
     Raises:
@@ -25,7 +25,7 @@ def job_body(endpoint: str, body: dict[str, Any], catalog: Catalog) -> dict[str,
     if wish is None:
         return body | {"priority": "batch"}
     try:
-        jobs = wish(catalog, body).jobs
+        jobs = wish(offer, body).jobs
     except ModelNotFound as missing:
         raise InvalidInput(str(missing), [FieldFault("model", str(missing))]) from missing
     if endpoint == IMAGES and rendering_of(body).stream:

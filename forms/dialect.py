@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from forms.offer import Offer
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
-from models.catalog import Catalog
 from models.entry import Entry
 
 OUTPUTS_MOST = 10
@@ -45,14 +45,14 @@ class Wish:
     jobs: tuple[dict[str, Any], ...]
 
 
-def image_wish(catalog: Catalog, body: Mapping[str, Any]) -> Wish:
+def image_wish(offer: Offer, body: Mapping[str, Any]) -> Wish:
     """What the body of images/generations asks for. More pictures than one job can make are several jobs.
 
     Raises:
         ModelNotFound: there is none of that name.
         InvalidInput: naming the parameter that is wrong. The model's own schema is checked with the job.
     """
-    model, entry = find_model(catalog, body.get("model"), "image")
+    model, entry = find_model(offer, body.get("model"), "image")
     number = _number_of_outputs(body.get("n"))
     given = {name: value for name, value in body.items() if value is not None and name not in _OF_THE_ANSWER}
     inputs = _inputs(entry, given, handled={"model", "n", "size"})
@@ -60,9 +60,9 @@ def image_wish(catalog: Catalog, body: Mapping[str, Any]) -> Wish:
     return Wish(entry, tuple(_job(model, body, share) for share in _shares(entry, inputs, number)))
 
 
-def edit_wish(catalog: Catalog, body: Mapping[str, Any], pictures: Sequence[str]) -> Wish:
+def edit_wish(offer: Offer, body: Mapping[str, Any], pictures: Sequence[str]) -> Wish:
     """The same of the body of images/edits, which comes as a form, and of references to the pictures in it."""
-    model, entry = find_model(catalog, body.get("model"), "image", max(1, len(pictures)))
+    model, entry = find_model(offer, body.get("model"), "image", max(1, len(pictures)))
     number = _number_of_outputs(spelled_out(body.get("n"), _WHOLE))
     given = {name: value for name, value in body.items() if value is not None and name not in _OF_THE_ANSWER}
     inputs = _form_inputs(entry, given, handled={"model", "n", "size"}) | _pictures(entry, "image", pictures)
@@ -70,9 +70,9 @@ def edit_wish(catalog: Catalog, body: Mapping[str, Any], pictures: Sequence[str]
     return Wish(entry, tuple(_job(model, body, share) for share in _shares(entry, inputs, number)))
 
 
-def video_wish(catalog: Catalog, body: Mapping[str, Any], pictures: Sequence[str] = ()) -> Wish:
+def video_wish(offer: Offer, body: Mapping[str, Any], pictures: Sequence[str] = ()) -> Wish:
     """The same of the body of /videos, which comes as a form too."""
-    model, entry = find_model(catalog, body.get("model"), "video", len(pictures))
+    model, entry = find_model(offer, body.get("model"), "video", len(pictures))
     given = {name: value for name, value in body.items() if value is not None}
     inputs = _form_inputs(entry, given, handled={"model", "seconds", "size"})
     inputs |= _pictures(entry, "input_reference", pictures)
@@ -80,7 +80,7 @@ def video_wish(catalog: Catalog, body: Mapping[str, Any], pictures: Sequence[str
     return Wish(entry, (_job(model, body, inputs),))
 
 
-def find_model(catalog: Catalog, asked: Any, kind: str, pictures: int = 0) -> tuple[str, Entry]:
+def find_model(offer: Offer, asked: Any, kind: str, pictures: int = 0) -> tuple[str, Entry]:
     """The model that is meant, and by what name; none, or one of OpenAI's own, means the one we would offer first, to
     somebody who brings so many pictures.
 
@@ -91,20 +91,20 @@ def find_model(catalog: Catalog, asked: Any, kind: str, pictures: int = 0) -> tu
     if asked is not None and not isinstance(asked, str):
         raise _wrong("model", "Must be text.")
     try:
-        name, entry = asked or "", catalog.find(asked or "")
+        name, entry = asked or "", offer.find(asked or "")
     except ModelNotFound:
         if asked and not _THEIR_MODELS.fullmatch(asked):
             raise
-        entry = _first_choice(catalog, kind, pictures)
+        entry = _first_choice(offer, kind, pictures)
         name = entry.name
     if entry.media_kind not in (kind, "none"):
         raise _wrong("model", f"{entry.name} is of the kind {entry.media_kind}, not {kind}.")
     return name, entry
 
 
-def _first_choice(catalog: Catalog, kind: str, pictures: int) -> Entry:
+def _first_choice(offer: Offer, kind: str, pictures: int) -> Entry:
     """The default model if it is of that kind and can do with what there is, else the first that can."""
-    for entry in sorted(catalog, key=lambda entry: not entry.default):
+    for entry in offer:
         places = _places(entry)
         enough = {"prompt", *places[:pictures]} >= set(entry.input.get("required", ()))
         if entry.media_kind == kind and enough and len(places) >= pictures and "prompt" in _properties(entry):

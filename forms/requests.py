@@ -173,13 +173,6 @@ def check_sticky(key: str | None) -> str | None:
     return key or None
 
 
-def known_by(submission: Submission, body: dict[str, Any], path: str) -> Submission:
-    """The same submission, known again by another body than its own, which names things differently each time."""
-    body_hash = fingerprint(body)
-    resend = submission.resend and Resend(_resend_key(path, body_hash), submission.resend.retry)
-    return replace(submission, body_hash=body_hash, resend=resend)
-
-
 def check_idempotency_key(key: str | None) -> str | None:
     """Raises: InvalidInput, when the key is not 1 to 255 printable ASCII characters."""
     if key is not None and not (0 < len(key) <= _KEY_CHARACTERS and key.isascii() and key.isprintable()):
@@ -192,11 +185,7 @@ def _resend(count: str | None, path: str, body_hash: str) -> Resend | None:
     """Clients of a well-known make number their sendings: 0 is the first, whatever follows a retry of it."""
     if count is None or not count.isascii() or not count.isdigit():
         return None
-    return Resend(_resend_key(path, body_hash), retry=int(count[:9]) > 0)
-
-
-def _resend_key(path: str, body_hash: str) -> str:
-    return f"resend:{path}:{body_hash}"
+    return Resend(f"resend:{path}:{body_hash}", retry=int(count[:9]) > 0)
 
 
 def _lineage(wanted: JobRequest, alias: Alias | None) -> Lineage:

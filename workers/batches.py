@@ -14,6 +14,7 @@ from config.failpoints import failpoint
 from config.settings import Settings
 from forms.batch_bodies import job_body
 from forms.batches import LineFault, fault_of, read_line
+from forms.offer import Offer
 from forms.requests import submission_of
 from jobs import batches
 from jobs.batches import Batch, BatchStatus
@@ -155,16 +156,17 @@ class BatchDesk:
         """The job that a line makes, or what is wrong with it."""
         try:
             line = read_line(raw.raw, batch.endpoint)
+            routes = self._routing.recent()
             try:
                 submission = submission_of(
-                    job_body(batch.endpoint, line.body, self._catalog),
+                    job_body(batch.endpoint, line.body, Offer(self._catalog, routes, batch.tenant)),
                     self._catalog,
                     tenant=batch.tenant,
                     max_attempts=self._settings.max_attempts,
                     idempotency_key=None,
                     callable_networks=self._settings.webhook_networks,
                     fresh=not self._settings.result_cache,
-                    routes=self._routing.recent(),
+                    routes=routes,
                 )
             except InvalidInput as wrong:
                 raise fault_of(wrong, line.custom_id, batch.endpoint) from wrong

@@ -15,6 +15,7 @@ from api.openai.bringing import place_with, read_wish
 from api.openai.image_frames import image_frames
 from api.openai.placing import finish, place
 from api.openai.rendering import render_images
+from api.orders import offer_of
 from api.pictures import convert, read_artifact
 from api.problems import NotServed
 from forms.answers import Rendering
@@ -39,7 +40,7 @@ async def generate_images(request: Request, context: Ctx) -> Response:
     """The pictures of one or more jobs, once they are there. A client that goes away finds the jobs at /v1/jobs."""
     body = await read_object(request)
     rendering = _rendering(body)
-    jobs = await place(request, context, image_wish(context.catalog, body))
+    jobs = await place(request, context, image_wish(offer_of(context), body))
     return await _answer(request, context, jobs, rendering, "image_generation")
 
 
@@ -50,7 +51,7 @@ async def edit_images(request: Request, context: Ctx) -> Response:
     if not files:
         raise InvalidInput("A parameter is not valid.", [FieldFault("image", "This file is required.")])
     rendering = _rendering({name: spelled_out(value, _OF_A_FORM.get(name, {})) for name, value in form.items()})
-    jobs = await place_with(request, context, files, partial(edit_wish, context.catalog, form))
+    jobs = await place_with(request, context, files, partial(edit_wish, offer_of(context), form))
     return await _answer(request, context, jobs, rendering, "image_edit")
 
 

@@ -13,7 +13,6 @@ from api.company import see_off
 from api.context import Context
 from api.problems import JobFailed, NotFinished
 from forms.dialect import Wish
-from forms.requests import known_by
 from jobs.values import Job, Status, Submission
 
 _WAIT_MOST_S = 3600.0
@@ -29,17 +28,16 @@ async def place(request: Request, context: Context, wish: Wish, likeness: Wish |
         IdempotencyConflict: the key belongs to another body.
         Overloaded, CircuitOpen: not now.
     """
-    checked = [_checked(request, context, body, number) for number, body in enumerate(wish.jobs)]
-    if likeness:
-        path = request.scope["path"]
-        alike = enumerate(zip(checked, likeness.jobs, strict=True))
-        checked = [known_by(order, body, f"{path}#{number}") for number, (order, body) in alike]
+    known_by = (likeness or wish).jobs
+    checked = [_checked(request, context, body, known_by[number], number) for number, body in enumerate(wish.jobs)]
     if wish.entry.media_kind == "video":
         checked = [_told_of_as_a_video(order) for order in checked]
     return [job for job, _ in await asyncio.gather(*(orders.submit(context, one) for one in checked))]
 
 
-def _checked(request: Request, context: Context, body: dict[str, Any], number: int) -> Submission:
+def _checked(
+    request: Request, context: Context, body: dict[str, Any], known_by: dict[str, Any], number: int
+) -> Submission:
     key = request.headers.get("idempotency-key")
     return orders.check_order(
         context,
@@ -48,6 +46,8 @@ def _checked(request: Request, context: Context, body: dict[str, Any], number: i
         resend_count=request.headers.get("x-stainless-retry-count"),
         path=f"{request.scope['path']}#{number}",
         fresh=orders.wants_fresh(request.headers.get("cache-control")),
+        sticky=request.headers.get("safelight-sticky"),
+        sent=known_by,
     )
 
 

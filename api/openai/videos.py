@@ -16,7 +16,7 @@ from api.openai.bringing import place_with, read_wish
 from api.openai.films import NoFilm, spritesheet, thumbnail
 from api.openai.pages import page_document
 from api.openai.placing import place
-from api.orders import known_id
+from api.orders import known_id, offer_of
 from api.problems import NotServed
 from forms.answers import video_document
 from forms.dialect import video_wish
@@ -35,9 +35,9 @@ async def create_video(request: Request, context: Ctx) -> Response:
     """Answered as soon as the job is committed."""
     if is_form(request):
         form, files = await read_wish(request, context, "input_reference")
-        (job,) = await place_with(request, context, files, partial(video_wish, context.catalog, form))
+        (job,) = await place_with(request, context, files, partial(video_wish, offer_of(context), form))
     else:
-        (job,) = await place(request, context, video_wish(context.catalog, await read_object(request)))
+        (job,) = await place(request, context, video_wish(offer_of(context), await read_object(request)))
     return JSONResponse(_document(context, job))
 
 

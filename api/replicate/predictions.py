@@ -13,13 +13,13 @@ from api import orders
 from api.body import read_object
 from api.company import FrameStream, see_off
 from api.context import TENANT, Context, Ctx
-from api.orders import known_id
+from api.orders import known_id, offer_of
 from api.paging import decode_cursor, encode_cursor
 from api.pictures import origin_of
 from api.replicate.files import with_references
 from api.replicate.frames import prediction_frames
 from api.replicate.outputs import shown_outputs
-from api.replicate.references import version_named, version_of
+from api.replicate.references import version_named
 from api.waiting import preferred_wait
 from forms.requests import check_fields
 from jobs.document import Document
@@ -69,8 +69,8 @@ async def create_prediction(request: Request, context: Ctx) -> Response:
 @router.post("/models/{owner}/{name}/predictions")
 @router.post("/deployments/{owner}/{name}/predictions")
 async def create_prediction_of_model(owner: str, name: str, request: Request, context: Ctx) -> Response:
-    """By the model's newest version."""
-    entry = version_of(context.catalog, name)
+    """By the model's newest version, or as an alias has it."""
+    entry = offer_of(context).find(name)
     return await _create(request, context, name, entry, await _wanted(request))
 
 
@@ -125,6 +125,7 @@ async def _create(
         body,
         idempotency_key=request.headers.get("idempotency-key"),
         fresh=orders.wants_fresh(request.headers.get("cache-control")),
+        sticky=request.headers.get("safelight-sticky"),
     )
     if order.webhook:
         order = replace(order, webhook=replace(order.webhook, form="replicate", origin=origin_of(request)))

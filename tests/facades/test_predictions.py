@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 import replicate
 from PIL import Image
@@ -97,6 +98,20 @@ def test_a_file_in_the_input_itself(replicated: replicate.Client, tmp_path: Path
         "safelight/noop", input={"prompt": "x", "media": path}, file_encoding_strategy="base64"
     )
     assert output.read() == path.read_bytes()
+
+
+def test_an_output_is_the_input_of_the_next_prediction(replicated: replicate.Client) -> None:
+    (small,) = replicated.run("safelight/scenes", input={"prompt": "a boat", "steps": 2})
+    (large,) = replicated.run("safelight/enlarge", input={"image": small.url})
+    assert Image.open(io.BytesIO(large.read())).size == (512, 512)
+
+
+def test_an_alias_is_a_model_too(stack: RunningStack, replicated: replicate.Client, theirs: openai.OpenAI) -> None:
+    said = {"name": "steady", "targets": [{"model": "noop@1"}]}
+    assert stack.http.post("/v1/aliases", json=said).status_code in (200, 201)
+    assert len(replicated.run("safelight/steady", input={"prompt": "x"})) == 1
+    made = theirs.images.generate(model="steady", prompt="x")
+    assert stack.get(made.job_id)["model"] == "noop"  # type: ignore[attr-defined]
 
 
 def test_a_prediction_streams_its_log_its_output_and_its_end(replicated: replicate.Client) -> None:

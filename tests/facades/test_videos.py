@@ -1,11 +1,15 @@
-"""Videos by the `openai` client. The diagnostic model stands in: what it makes is a picture, on the same way."""
+"""Videos by the `openai` client. Where no film is needed the diagnostic model stands in: what it makes is a picture,
+on the same way."""
 
 import io
 
+import av
 import openai
 import pytest
 from PIL import Image
 
+from tests.receivers import Receiver
+from tests.servers import wait_until
 from tests.stacks import RunningStack
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
@@ -23,6 +27,32 @@ def test_a_video_is_created_polled_downloaded_and_deleted(stack: RunningStack, t
     assert theirs.videos.delete(video.id).deleted
     with pytest.raises(openai.NotFoundError):
         theirs.videos.retrieve(video.id)
+
+
+def test_a_script_that_knows_only_openais_names_gets_a_film_and_its_webhook(
+    stack: RunningStack, theirs: openai.OpenAI, receiver: Receiver
+) -> None:
+    video = theirs.videos.create_and_poll(
+        model="sora-2",
+        prompt="the sea at dawn",
+        seconds="1",  # type: ignore[arg-type]
+        size="64x64",  # type: ignore[arg-type]
+        extra_body={"fps": 6, "steps": 4, "webhook": {"url": receiver.url}},
+    )
+    assert (video.status, video.model, video.seconds, video.size) == ("completed", "scenes-walk", "1", "64x64")
+    film = theirs.videos.download_content(video.id).read()
+    with av.open(io.BytesIO(film)) as container:
+        assert len(list(container.decode(video=0))) == 6
+    still = Image.open(io.BytesIO(theirs.videos.download_content(video.id, variant="thumbnail").read()))
+    sheet = Image.open(io.BytesIO(theirs.videos.download_content(video.id, variant="spritesheet").read()))
+    assert (still.format, still.size, sheet.format) == ("WEBP", (64, 64), "JPEG")
+    assert [one.id for one in theirs.videos.list(limit=1)] == [video.id]
+    assert [one.id for one in theirs.videos.list(order="asc")] == [video.id]
+    wait_until(lambda: bool(receiver.received), "the webhook")
+    secret = stack.http.get("/v1/webhooks/default/secret").json()["key"]
+    (received,) = receiver.received
+    event = theirs.webhooks.unwrap(received.body, dict(received.headers), secret=secret)
+    assert (event.type, event.data.id) == ("video.completed", video.id)  # type: ignore[comparison-overlap, union-attr]
 
 
 def test_a_video_may_begin_with_a_picture(stack: RunningStack, theirs: openai.OpenAI) -> None:
