@@ -22,10 +22,12 @@ class ScheduleDocument(_Document):
     timezone: str
     catch_up: Literal["none", "last", "all"]
     enabled: bool
-    job: dict[str, Any]
+    job: dict[str, Any] | None
+    group: dict[str, Any] | None  # instead of a job
     next_at: str | None
     last_at: str | None
     last_job_id: str | None
+    last_group_id: str | None
     last_error: str | None
     created_at: str
     urls: SelfUrlDocument
@@ -52,11 +54,13 @@ class TriggerDocument(_Document):
     name: str
     kind: Literal["webhook", "folder"]
     enabled: bool
-    job: dict[str, Any]
+    job: dict[str, Any] | None
+    group: dict[str, Any] | None  # instead of a job
     path: str | None
     pattern: str | None
     last_at: str | None
     last_job_id: str | None
+    last_group_id: str | None
     last_error: str | None
     created_at: str
     urls: TriggerUrlsDocument
@@ -73,9 +77,10 @@ class TriggerListDocument(_Document):
 
 
 class TriedTriggerDocument(_Document):
-    """The job that would be submitted."""
+    """The job, or the group, that would be submitted."""
 
-    job: dict[str, Any]
+    job: dict[str, Any] | None = None
+    group: dict[str, Any] | None = None
 
 
 class RuleDocument(_Document):

@@ -1,4 +1,4 @@
-"""POST /v1/triggers/ID/fire: an event from elsewhere becomes a job. No key but the signature is asked for."""
+"""POST /v1/triggers/ID/fire: an event from elsewhere becomes a job or a group. Only its signature is asked for."""
 
 import asyncio
 from dataclasses import replace
@@ -7,14 +7,16 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api import orders
+from api import group_orders, orders
 from api.body import read_bounded
-from api.context import Ctx
+from api.context import Context, Ctx
 from api.documents import JobDocument, ProblemDocument
 from api.signatures import check_signature
 from api.waiting import POLL_AFTER_S
+from forms.desk import Order
 from forms.strict_json import fingerprint, parse_object
 from jobs.errors import Conflict, TriggerNotFound
+from jobs.groups import GroupOrder
 from jobs.identity import parse_job_id
 from jobs.templates import fill
 from jobs.triggers import Kind, Trigger, body_key, body_values
@@ -42,13 +44,15 @@ router = APIRouter(
 
 @router.post("/{trigger_id}/fire", status_code=202, response_model=JobDocument, openapi_extra=_DESCRIPTION)
 async def fire(trigger_id: str, request: Request, context: Ctx) -> Response:
-    """Submit the trigger's job, its places filled from this event. The same webhook-id again: the same job."""
+    """Submit the trigger's job, or group, its places filled from this event. The same webhook-id again: the same."""
     raw = await read_bounded(request.headers.get("content-length", ""), request.receive, EVENT_BYTES)
     trigger = await asyncio.to_thread(context.automation.triggers.get, known_trigger(trigger_id))
     message_id = check_signature(raw, request.headers, _secret(trigger))
     event = parse_object(raw)
     if not trigger.enabled:
         raise Conflict("This trigger is not enabled.")
+    if "group" in trigger.template:
+        return await _fire_group(context, trigger, event, message_id)
     wanted = orders.check_order(
         context,
         fill(trigger.template, body_values(trigger, event))["job"],
@@ -57,10 +61,25 @@ async def fire(trigger_id: str, request: Request, context: Ctx) -> Response:
     )
     lineage = replace(wanted.lineage, made_by=f"trigger:{trigger.id}")
     job, replayed = await orders.submit(context, replace(wanted, body_hash=fingerprint(event), lineage=lineage))
-    headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(POLL_AFTER_S)}
+    return _answer(f"/v1/jobs/{job.id}", context.follower.view(job).text, replayed)
+
+
+async def _fire_group(context: Context, trigger: Trigger, event: dict[str, Any], message_id: str) -> Response:
+    """Raises: InvalidInput, IdempotencyConflict, Overloaded, CircuitOpen."""
+    key = Order(trigger.tenant, body_key(trigger, message_id), f"trigger:{trigger.id}")
+    wanted = context.automation.desk.order(trigger.template, body_values(trigger, event), key)
+    assert isinstance(wanted, GroupOrder)
+    first, *others = wanted.members
+    members = [replace(first, body_hash=fingerprint(event)), *others]
+    group, replayed = await group_orders.accept(context, replace(wanted, members=members))
+    return _answer(f"/v1/groups/{group.id}", context.follower.group_view(group).text, replayed)
+
+
+def _answer(location: str, text: str, replayed: bool) -> Response:
+    headers = {"Location": location, "Retry-After": str(POLL_AFTER_S)}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
-    return Response(context.follower.view(job).text, 202, headers, "application/json")
+    return Response(text, 202, headers, "application/json")
 
 
 def known_trigger(text: str) -> str:

@@ -43,6 +43,11 @@ async def submit(
         idempotency_key=check_idempotency_key(idempotency_key),
         callable_networks=context.settings.webhook_networks,
     )
+    return await accept(context, order)
+
+
+async def accept(context: Context, order: GroupOrder) -> tuple[Group, bool]:
+    """The same for an order that is checked. Raises: see `submit`."""
     order = replace(order, members=[await _taken_in(context, *pair) for pair in enumerate(order.members)])
     context.admission.check(*(f"{member.model}@{member.model_version}" for member in order.members))
     ordered = await asyncio.to_thread(context.groups.submit, order)

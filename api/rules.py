@@ -152,12 +152,12 @@ def _match(rule: Rule, seen: Document, context: Context) -> Document:
 def _target(rule: Rule, seen: Document, context: Context) -> Document:
     """What a rule of one target would do, or why it could not."""
     (target,) = rule.targets
-    if "job" not in target:
+    if "webhook" in target or "route" in target:
         return dict(target)
     values = rule_values(rule, seen)
     try:
         context.automation.desk.order(target, values, Order(TENANT, "", ""))
-        return {"job": fill(target, values)["job"]}
+        return dict(fill(target, values))
     except InvalidInput as fault:
         return {"error": fault.told}
 

@@ -15,6 +15,7 @@ from api.documents import ProblemDocument
 from api.documents_automation import ScheduleDocument, ScheduleListDocument, TicksDocument
 from forms.desk import Desk
 from forms.requests import check_fields
+from forms.templates import Body, Group, TemplateRequest, take_template
 from jobs.document import timestamp
 from jobs.errors import FieldFault, InvalidInput, ScheduleNotFound
 from jobs.identity import new_id, parse_job_id
@@ -26,7 +27,6 @@ _COMPLAINT = "The schedule is not valid."
 Name = Annotated[str, Field(min_length=1, max_length=128, description="Unique among your schedules")]
 Cron = Annotated[str, Field(max_length=100, description="Five fields, or six with seconds before them")]
 Zone = Annotated[str, Field(max_length=64, description="Of the IANA database: Europe/Vienna")]
-Template = Annotated[dict[str, Any], Field(description="As the body of POST /v1/jobs; `${schedule.tick}` is filled")]
 Missed = Annotated[Literal["none", "last", "all"], Field(description="What becomes of ticks that nobody saw")]
 
 
@@ -40,17 +40,14 @@ class ClockRequest(BaseModel):
     count: Annotated[int, Field(ge=1, le=100)] = 5
 
 
-class ScheduleRequest(BaseModel):
-    """The body of POST /v1/schedules."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+class ScheduleRequest(TemplateRequest):
+    """The body of POST /v1/schedules. `${schedule.tick}` is filled."""
 
     name: Name
     cron: Cron
     timezone: Zone = "UTC"
     catch_up: Missed = "last"
     enabled: bool = True
-    job: Template
 
 
 class ScheduleChange(BaseModel):
@@ -63,7 +60,8 @@ class ScheduleChange(BaseModel):
     timezone: Zone | None = None
     catch_up: Missed | None = None
     enabled: bool | None = None
-    job: Template | None = None
+    job: Body = None
+    group: Group = None
 
 
 router = APIRouter(
@@ -90,10 +88,10 @@ async def create_schedule(request: Request, context: Ctx) -> Response:
         timezone=wanted.timezone,
         catch_up=CatchUp(wanted.catch_up),
         enabled=wanted.enabled,
-        template={"job": wanted.job},
+        template=wanted.template,
         next_at=None,
         last_at=None,
-        last_job_id=None,
+        last_made_id=None,
         last_error=None,
         created_at=now,
     )
@@ -135,8 +133,7 @@ async def change_schedule(schedule_id: str, request: Request, context: Ctx) -> R
     faults = [FieldFault(name, "Must not be null.") for name, value in given.items() if value is None]
     if faults:
         raise InvalidInput(_COMPLAINT, faults)
-    if "job" in given:
-        given["template"] = {"job": given.pop("job")}
+    take_template(given, _COMPLAINT)
     if "catch_up" in given:
         given["catch_up"] = CatchUp(given["catch_up"])
     store, schedule_id = context.automation.schedules, _known(schedule_id)

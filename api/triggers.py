@@ -22,6 +22,7 @@ from api.firing import known_trigger
 from forms.desk import Order
 from forms.folders import check_folder
 from forms.requests import check_fields
+from forms.templates import Body, Group, TemplateRequest, take_template
 from jobs.errors import Conflict, FieldFault, InvalidInput
 from jobs.identity import new_id
 from jobs.templates import fill
@@ -31,19 +32,15 @@ from storage.webhook_secrets import new_secret
 _COMPLAINT = "The trigger is not valid."
 
 Name = Annotated[str, Field(min_length=1, max_length=128, description="Unique among your triggers")]
-Template = Annotated[dict[str, Any], Field(description="As POST /v1/jobs, with `${body.…}` or `${file.…}` in it")]
 Pattern = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\\]+$", description="Of names: *.png")]
 
 
-class TriggerRequest(BaseModel):
-    """The body of POST /v1/triggers."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+class TriggerRequest(TemplateRequest):
+    """The body of POST /v1/triggers. `${body.…}` is filled, or `${file.…}`."""
 
     name: Name
     kind: Literal["webhook", "folder"] = "webhook"
     enabled: bool = True
-    job: Template
     path: Annotated[str | None, Field(max_length=1_000, description="Of a folder: absolute, under a root")] = None
     pattern: Pattern | None = None
 
@@ -55,7 +52,8 @@ class TriggerChange(BaseModel):
 
     name: Name | None = None
     enabled: bool | None = None
-    job: Template | None = None
+    job: Body = None
+    group: Group = None
     pattern: Pattern | None = None
 
 
@@ -85,19 +83,19 @@ async def create_trigger(request: Request, context: Ctx) -> Response:
     wanted = check_fields(TriggerRequest, await read_object(request), _COMPLAINT)
     kind = Kind(wanted.kind)
     folder = _folder(wanted, context)
-    context.automation.desk.check_template({"job": wanted.job}, ROOTS[kind], TENANT)
+    context.automation.desk.check_template(wanted.template, ROOTS[kind], TENANT)
     trigger = Trigger(
         id=new_id(),
         tenant=TENANT,
         name=wanted.name,
         kind=kind,
         enabled=wanted.enabled,
-        template={"job": wanted.job},
+        template=wanted.template,
         secret=new_secret() if kind is Kind.WEBHOOK else None,
         folder=folder,
         pattern=(wanted.pattern or "*") if folder else None,
         last_at=None,
-        last_job_id=None,
+        last_made_id=None,
         last_error=None,
         created_at=datetime.now(UTC),
     )
@@ -129,8 +127,8 @@ async def change_trigger(trigger_id: str, request: Request, context: Ctx) -> Res
         faults.append(FieldFault("pattern", "Only a folder has one."))
     if faults:
         raise InvalidInput(_COMPLAINT, faults)
-    if "job" in given:
-        given["template"] = {"job": given.pop("job")}
+    take_template(given, _COMPLAINT)
+    if "template" in given:
         context.automation.desk.check_template(given["template"], ROOTS[trigger.kind], TENANT)
     changed = await asyncio.to_thread(context.automation.triggers.change, trigger.id, TENANT, given)
     return JSONResponse(trigger_document(changed))
@@ -143,7 +141,7 @@ async def try_trigger(trigger_id: str, request: Request, context: Ctx) -> Respon
     trigger = await _get(context, trigger_id)
     values = _trial_values(trigger, wanted)
     context.automation.desk.order(trigger.template, values, Order(TENANT, "", ""))
-    return JSONResponse({"job": fill(trigger.template, values)["job"]})
+    return JSONResponse(fill(trigger.template, values))
 
 
 @router.post("/{trigger_id}/rotate", response_model=NewTriggerDocument)

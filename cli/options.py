@@ -58,6 +58,13 @@ def attempt_line(attempt: Document) -> str:
     return f"  attempt {attempt['number']} on {attempt['worker']}: {attempt['outcome'] or 'under way'}{why}"
 
 
+def template_of(job: Document | None, group: Document | None) -> Document:
+    """What --job and --group say."""
+    if (job is None) == (group is None):
+        raise click.UsageError("name either --job or --group")
+    return {"job": job} if group is None else {"group": group}
+
+
 def template_page(thing: Document) -> str:
     """A schedule, trigger or rule on several lines, for reading."""
     facts = {name: value for name, value in thing.items() if name not in ("id", "name", "urls") and value is not None}

@@ -3,7 +3,7 @@
 import click
 
 from cli.client import Api, Document
-from cli.options import Body, show, template_page, with_api
+from cli.options import Body, show, template_of, template_page, with_api
 
 _PATH = "/v1/schedules"
 
@@ -36,14 +36,23 @@ def show_command(api: Api, as_json: bool, schedule_id: str) -> None:
 @click.option("--timezone", default="UTC", show_default=True, help="Of the IANA database.")
 @click.option("--catch-up", type=click.Choice(("none", "last", "all")), default="last", show_default=True)
 @click.option("--disabled", is_flag=True, help="Only write it down.")
-@click.option("--job", type=Body(), required=True, help="JSON, as POST /v1/jobs takes it; @FILE reads it there.")
+@click.option("--job", type=Body(), help="JSON, as POST /v1/jobs takes it; @FILE reads it there.")
+@click.option("--group", type=Body(), help="Instead: as POST /v1/groups takes it.")
 @with_api
 def create_command(
-    api: Api, as_json: bool, name: str, cron: str, timezone: str, catch_up: str, disabled: bool, job: Document
+    api: Api,
+    as_json: bool,
+    name: str,
+    cron: str,
+    timezone: str,
+    catch_up: str,
+    disabled: bool,
+    job: Document | None,
+    group: Document | None,
 ) -> None:
-    """Have a job made at each tick."""
+    """Have a job, or a group, made at each tick."""
     wanted = {"name": name, "cron": cron, "timezone": timezone, "catch_up": catch_up, "enabled": not disabled}
-    made = api.post(_PATH, wanted | {"job": job})
+    made = api.post(_PATH, wanted | template_of(job, group))
     show(made, as_json, lambda: _line(made))
 
 

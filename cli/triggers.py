@@ -3,7 +3,7 @@
 import click
 
 from cli.client import Api, Document
-from cli.options import Body, show, template_page, with_api
+from cli.options import Body, show, template_of, template_page, with_api
 
 _PATH = "/v1/triggers"
 
@@ -32,15 +32,22 @@ def show_command(api: Api, as_json: bool, trigger_id: str) -> None:
 
 @triggers_command.command("create")
 @click.argument("name")
-@click.option("--job", type=Body(), required=True, help="JSON, with ${body.…} or ${file.…} in it; or @FILE.")
+@click.option("--job", type=Body(), help="JSON, with ${body.…} or ${file.…} in it; or @FILE.")
+@click.option("--group", type=Body(), help="Instead: as POST /v1/groups takes it, likewise.")
 @click.option("--folder", help="Watch this one, instead of taking events; on the reaper's machine.")
 @click.option("--pattern", help="With --folder: which names, such as *.png.")
 @with_api
 def create_command(
-    api: Api, as_json: bool, name: str, job: Document, folder: str | None, pattern: str | None
+    api: Api,
+    as_json: bool,
+    name: str,
+    job: Document | None,
+    group: Document | None,
+    folder: str | None,
+    pattern: str | None,
 ) -> None:
     """Have a job made of each event. The secret is told this once."""
-    wanted: Document = {"name": name, "job": job}
+    wanted: Document = {"name": name, **template_of(job, group)}
     if folder:
         wanted |= {"kind": "folder", "path": folder} | ({"pattern": pattern} if pattern else {})
     elif pattern:

@@ -8,9 +8,11 @@ from typing import Any
 
 from config.settings import Settings
 from egress.addresses import Networks
+from forms.groups import group_order_of
 from forms.requests import submission_of
 from jobs.aliases import NO_ROUTES, Routes
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
+from jobs.groups import GroupOrder
 from jobs.references import DataReference
 from jobs.templates import Values, check_places, fill, places_in
 from jobs.values import Submission
@@ -45,14 +47,14 @@ class Desk:
         Raises:
             InvalidInput: naming every field of the template that is wrong.
         """
-        job = template["job"]
-        if len(json.dumps(job)) > _TEMPLATE_BYTES:
-            raise InvalidInput("The template is not valid.", [FieldFault("job", "A template may have 64 KiB.")])
+        ((part, body),) = template.items()
+        if len(json.dumps(body)) > _TEMPLATE_BYTES:
+            raise InvalidInput("The template is not valid.", [FieldFault(part, "A template may have 64 KiB.")])
         check_places(template, roots)
         try:
-            _check_media(self._submission(job, Order(tenant, "", "")))
+            _check_media(self._wanted(template, Order(tenant, "", "")))
         except InvalidInput as wrong:
-            faults = [FieldFault(f"job.{one.field}", one.detail) for one in wrong.faults]
+            faults = [FieldFault(f"{part}.{one.field}", one.detail) for one in wrong.faults]
             faults = [one for one in faults if not places_in(template, one.field)]
             if faults or not wrong.faults:
                 raise InvalidInput(str(wrong), faults) from wrong
@@ -64,14 +66,25 @@ class Desk:
         except ModelNotFound:
             return False
 
-    def order(self, template: Mapping[str, Any], values: Values, order: Order) -> Submission:
-        """The submission that a template makes of these values.
+    def order(self, template: Mapping[str, Any], values: Values, order: Order) -> Submission | GroupOrder:
+        """What a template, `{"job": …}` or `{"group": …}`, makes of these values.
 
         Raises:
             InvalidInput: it does not fit, or not any more.
         """
-        filled = fill(template, values)
-        return self._submission(filled["job"], order)
+        return self._wanted(fill(template, values), order)
+
+    def _wanted(self, template: Mapping[str, Any], order: Order) -> Submission | GroupOrder:
+        if "group" not in template:
+            return self._submission(template["job"], order)
+        member = replace(order, key="")
+        return group_order_of(
+            template["group"],
+            lambda body: self._submission(body, member),
+            tenant=order.tenant,
+            idempotency_key=order.key or None,
+            callable_networks=self.callable_networks,
+        )
 
     def _submission(self, body: dict[str, Any], order: Order) -> Submission:
         wanted = submission_of(
@@ -87,12 +100,21 @@ class Desk:
         return replace(wanted, lineage=replace(wanted.lineage, made_by=order.made_by, depth=order.depth))
 
 
-def _check_media(wanted: Submission) -> None:
+def _check_media(wanted: Submission | GroupOrder) -> None:
     """Raises: InvalidInput, for bytes that stand in the template themselves: each job would bring them anew."""
-    held = [one.name for one in wanted.media if isinstance(one.reference, DataReference)]
+    if isinstance(wanted, GroupOrder):
+        members = {f"members.{position}.": member for position, member in enumerate(wanted.members)}
+    else:
+        members = {"": wanted}
+    held = [
+        f"{path}input.{media.name}"
+        for path, member in members.items()
+        for media in member.media
+        if isinstance(media.reference, DataReference)
+    ]
     if held:
         detail = "A template does not hold bytes: upload them, and name the upload."
-        raise InvalidInput("The template is not valid.", [FieldFault(f"input.{name}", detail) for name in held])
+        raise InvalidInput("The template is not valid.", [FieldFault(field, detail) for field in held])
 
 
 def open_desk(settings: Settings, catalog: Catalog, routes: Callable[[], Routes]) -> Desk:

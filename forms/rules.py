@@ -50,13 +50,14 @@ class TargetRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     job: Annotated[dict[str, Any] | None, Field(description="As POST /v1/jobs, with `${job.…}` in it")] = None
+    group: Annotated[dict[str, Any] | None, Field(description="As POST /v1/groups, likewise")] = None
     webhook: NoticeRequest | None = None
     route: RouteRequest | None = None
 
     @model_validator(mode="after")
     def _one(self) -> "TargetRequest":
-        if sum(part is not None for part in (self.job, self.webhook, self.route)) != 1:
-            raise ValueError("name one of job, webhook and route")
+        if sum(part is not None for part in (self.job, self.group, self.webhook, self.route)) != 1:
+            raise ValueError("name one of job, group, webhook and route")
         return self
 
 
@@ -112,9 +113,9 @@ def _faults(tenant: str, event: Event, number: int, target: TargetRequest, desk:
     field = f"targets.{number}"
     if target.route:
         return _faults_of_route(tenant, event, f"{field}.route", target.route, desk)
-    if target.job is not None:
+    if target.webhook is None:
         try:
-            desk.check_template({"job": target.job}, ROOTS, tenant)
+            desk.check_template(target.model_dump(exclude_unset=True), ROOTS, tenant)
         except InvalidInput as wrong:
             return [FieldFault(f"{field}.{fault.field}", fault.detail) for fault in wrong.faults]
     return []

@@ -38,10 +38,10 @@ class Schedule:
     timezone: str  # of the IANA database
     catch_up: CatchUp
     enabled: bool
-    template: Mapping[str, Any]  # {"job": body of POST /v1/jobs}
+    template: Mapping[str, Any]  # {"job": body of POST /v1/jobs}, or {"group": body of POST /v1/groups}
     next_at: datetime | None  # the tick that comes next; None while it is not enabled; moves with every tick
     last_at: datetime | None  # the latest tick that ran
-    last_job_id: str | None  # and the job it made
+    last_made_id: str | None  # and the job, or the group, that it made
     last_error: str | None  # why the latest tick made none; None after one that did
     created_at: datetime
 
@@ -94,10 +94,12 @@ def schedule_document(schedule: Schedule) -> Document:
         "timezone": schedule.timezone,
         "catch_up": schedule.catch_up.value,
         "enabled": schedule.enabled,
-        **schedule.template,
+        "job": schedule.template.get("job"),
+        "group": schedule.template.get("group"),
         "next_at": timestamp(schedule.next_at),
         "last_at": timestamp(schedule.last_at),
-        "last_job_id": schedule.last_job_id,
+        "last_job_id": None if "group" in schedule.template else schedule.last_made_id,
+        "last_group_id": schedule.last_made_id if "group" in schedule.template else None,
         "last_error": schedule.last_error,
         "created_at": timestamp(schedule.created_at),
         "urls": {"self": f"/v1/schedules/{schedule.id}"},

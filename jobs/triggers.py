@@ -30,12 +30,12 @@ class Trigger:
     name: str  # unique among the tenant's
     kind: Kind  # never changes
     enabled: bool
-    template: Mapping[str, Any]  # {"job": body of POST /v1/jobs}
+    template: Mapping[str, Any]  # {"job": body of POST /v1/jobs}, or {"group": body of POST /v1/groups}
     secret: str | None  # whsec_…, what its events are signed with; None for a folder
     folder: str | None  # an absolute path; None for webhooks
     pattern: str | None  # which names in the folder: *.png
     last_at: datetime | None  # the latest file that fired it; webhooks are not noted here
-    last_job_id: str | None  # and the job it made
+    last_made_id: str | None  # and the job, or the group, that it made
     last_error: str | None  # why the latest file made none, or why nobody can look; None after one that did
     created_at: datetime
 
@@ -93,11 +93,13 @@ def trigger_document(trigger: Trigger) -> Document:
         "name": trigger.name,
         "kind": trigger.kind.value,
         "enabled": trigger.enabled,
-        **trigger.template,
+        "job": trigger.template.get("job"),
+        "group": trigger.template.get("group"),
         "path": trigger.folder,
         "pattern": trigger.pattern,
         "last_at": timestamp(trigger.last_at),
-        "last_job_id": trigger.last_job_id,
+        "last_job_id": None if "group" in trigger.template else trigger.last_made_id,
+        "last_group_id": trigger.last_made_id if "group" in trigger.template else None,
         "last_error": trigger.last_error,
         "created_at": timestamp(trigger.created_at),
         "urls": {

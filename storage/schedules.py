@@ -12,10 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from config.failpoints import failpoint
 from jobs.errors import Conflict, ScheduleNotFound
 from jobs.schedules import CatchUp, Schedule, next_tick
-from jobs.values import Job, Submission
+from jobs.values import Job
 from storage.engine import Database
-from storage.rules import marked_for_rules
-from storage.submissions import insert_submissions
+from storage.placing import Wanted, place
 from storage.tables import SCHEDULES
 
 SCHEDULES_MOST = 1_000  # of one tenant
@@ -91,7 +90,7 @@ class Schedules:
             return [_schedule(row) for row in connection.execute(query)], now
 
     def fire(
-        self, schedule: Schedule, wanted: Sequence[Submission], tick: datetime, now: datetime, error: str | None
+        self, schedule: Schedule, wanted: Sequence[Wanted], tick: datetime, now: datetime, error: str | None
     ) -> Sequence[Job]:
         """Make the jobs of its ticks, and move on to the first tick after `now`. Nothing happens when the schedule
         has moved on already, or is there no more.
@@ -105,18 +104,17 @@ class Schedules:
                 "last_error": error,
             }
             if wanted:
-                moved |= {"last_at": tick, "last_job_id": wanted[-1].id}
+                moved |= {"last_at": tick}
             still = update(SCHEDULES).where(SCHEDULES.c.id == schedule.id, SCHEDULES.c.next_at == schedule.next_at)
             if not connection.execute(still.values(moved)).rowcount:
                 return []
-            marked = marked_for_rules(connection, wanted)
-            made = insert_submissions(connection, marked, self._database.now(connection))
-            if refused := [one.refusal for one in made if one.refusal]:
-                here = update(SCHEDULES).where(SCHEDULES.c.id == schedule.id)
-                connection.execute(here.values(last_error=refused[-1], last_job_id=schedule.last_job_id))
+            placed = [place(connection, one, self._database.now(connection)) for one in wanted]
+            if placed:
+                told = {"last_made_id": placed[-1].made_id, "last_error": placed[-1].refusal}
+                connection.execute(update(SCHEDULES).where(SCHEDULES.c.id == schedule.id).values(told))
             failpoint("schedule:committing")
         failpoint("schedule:committed")
-        return [submitted.job for submitted in made if submitted.job and not submitted.replayed]
+        return [job for one in placed for job in one.jobs]
 
 
 def _clock(schedule: Schedule) -> tuple[str, str, bool]:

@@ -11,10 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from config.failpoints import failpoint
 from jobs.errors import Conflict, TriggerNotFound
 from jobs.triggers import Kind, Stamp, Trigger
-from jobs.values import Job, Submission
+from jobs.values import Job
 from storage.engine import Database
-from storage.rules import marked_for_rules
-from storage.submissions import insert_submissions
+from storage.placing import Placed, Wanted, place
 from storage.tables import SEEN_FILES, TRIGGERS
 
 TRIGGERS_MOST = 1_000  # of one tenant
@@ -96,26 +95,27 @@ class Triggers:
         return found
 
     def fire(
-        self, trigger: Trigger, name: str, stamp: Stamp, wanted: Submission | None, error: str | None
-    ) -> Job | None:
-        """Make a file's job, and remember the file. None when it has fired already, when there is no job to make of
-        it, or when the trigger is gone."""
+        self, trigger: Trigger, name: str, stamp: Stamp, wanted: Wanted | None, error: str | None
+    ) -> Sequence[Job]:
+        """Make a file's job, or group, and remember the file. Nothing when it has fired already, when nothing is to
+        be made of it, or when the trigger is gone.
+
+        Returns:
+            The new jobs.
+        """
         try:
             with self._database.writing() as connection:
                 if not _remember(connection, trigger.id, name, stamp):
-                    return None
+                    return []
                 now = self._database.now(connection)
-                told: dict[str, Any] = {"last_at": now, "last_error": error}
-                marked = marked_for_rules(connection, [wanted] if wanted else [])
-                made = insert_submissions(connection, marked, now)
-                for one in made:
-                    told |= {"last_job_id": one.job.id} if one.job else {"last_error": one.refusal}
+                placed = place(connection, wanted, now) if wanted else Placed(None, refusal=error)
+                told = {"last_at": now, "last_made_id": placed.made_id, "last_error": placed.refusal}
                 connection.execute(update(TRIGGERS).where(TRIGGERS.c.id == trigger.id).values(told))
                 failpoint("file:committing")
             failpoint("file:committed")
         except IntegrityError:  # another was first in the same moment, or the trigger is gone
-            return None
-        return next((one.job for one in made if one.job and not one.replayed), None)
+            return []
+        return placed.jobs
 
     def tell(self, trigger: Trigger, error: str | None) -> None:
         """Write down why nobody can look for its files, or that somebody can again."""

@@ -63,7 +63,7 @@ def trigger(folder: Path, **given: Any) -> Trigger:
         "folder": str(folder),
         "pattern": "*.png",
         "last_at": None,
-        "last_job_id": None,
+        "last_made_id": None,
         "last_error": None,
         "created_at": datetime.now(UTC),
     }
@@ -88,7 +88,7 @@ def test_a_file_fires_once_when_two_looks_have_found_it_the_same(
     assert job.metadata["file"]["bytes"] == 24
     assert job.metadata["file"]["path"] == str(folder / "a.png")
     told = Triggers(database).get(made.id, "t")
-    assert (told.last_job_id, told.last_error) == (job.id, None)
+    assert (told.last_made_id, told.last_error) == (job.id, None)
     assert [watch.look() for _ in range(3)] == [[], [], []]
     assert [look for watch in (open_watch(),) for look in (watch.look(), watch.look())] == [[], []], "nor another's"
 

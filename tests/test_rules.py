@@ -185,6 +185,16 @@ def test_what_is_made_may_need_the_job_that_it_follows(house: Ruled) -> None:
     assert (made.status, made.needs) == ("waiting", (job_id,))
 
 
+def test_a_group_can_follow(house: Ruled) -> None:
+    rule = house.rule({"group": {"fan_out": {"input": {"prompt": "${job.id}"}, "models": ["noop"], "seeds": [1, 2]}}})
+    job_id = house.submit()
+    house.finish(job_id)
+    made = house.work_off()
+    assert [job.input for job in made] == [{"prompt": job_id, "seed": seed} for seed in (1, 2)]
+    assert {(job.lineage.made_by, job.lineage.depth) for job in made} == {(f"rule:{rule.id}", 1)}
+    assert len({job.lineage.group for job in made}) == 1
+
+
 def test_a_webhook_is_told_of_the_event(house: Ruled, database: Database) -> None:
     for event in Event:
         house.rule({"webhook": {"url": "https://example.com/hook"}}, on=event)

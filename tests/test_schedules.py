@@ -40,7 +40,7 @@ def schedule(**given: Any) -> Schedule:
         "template": {"job": JOB},
         "next_at": NOON,
         "last_at": None,
-        "last_job_id": None,
+        "last_made_id": None,
         "last_error": None,
         "created_at": NOON,
     }
@@ -166,7 +166,7 @@ def test_a_tick_makes_one_job_with_its_places_filled_and_the_schedule_moves_on(
     assert [one.id for one in hand.jobs()] == [job.id]
     assert job.input == {"prompt": f"at {tick:%Y-%m-%dT%H:%M:%S.%fZ}"}
     after = hand.schedules.get(made.id, "t")
-    assert (after.last_job_id, after.last_at, after.last_error) == (job.id, tick, None)
+    assert (after.last_made_id, after.last_at, after.last_error) == (job.id, tick, None)
     assert after.next_at == tick + HOUR
 
 
@@ -221,6 +221,24 @@ def test_ticks_wait_while_as_many_jobs_are_queued_as_may_be(database: Database, 
     for job in hand.jobs():
         JobStore(database).cancel(job.id)
     assert len(hand.timetable.fire_due()) == 1
+
+
+def test_a_tick_can_make_a_group(database: Database, desk: Desk) -> None:
+    hand = Hand(database, desk)
+    group = {"members": [JOB | {"name": "a"}, JOB | {"name": "b", "depends_on": ["a"]}]}
+    made = hand.schedules.create(hourly(template={"group": group}))
+    hand.due_since(made, HOUR)
+    jobs = hand.timetable.fire_due()
+    assert sorted(job.lineage.member or "" for job in jobs) == ["a", "b"]
+    assert {job.lineage.made_by for job in jobs} == {f"schedule:{made.id}"}
+    assert hand.schedules.get(made.id, "t").last_made_id == jobs[0].lineage.group
+    hand.due_since(made, HOUR)
+    assert hand.timetable.fire_due() == [], "the same tick again"
+    lost = {"members": [JOB | {"depends_on": [new_id()]}]}
+    hand.schedules.change(made.id, "t", {"template": {"group": lost}})
+    hand.due_since(made, 30 * HOUR)
+    assert hand.timetable.fire_due() == []
+    assert hand.schedules.get(made.id, "t").last_error
 
 
 def test_rules_follow_what_schedules_make(database: Database, desk: Desk) -> None:

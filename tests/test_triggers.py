@@ -18,6 +18,7 @@ from api.documents_automation import (
     TriggerDocument,
     TriggerListDocument,
 )
+from api.documents_groups import GroupDocument
 from tests.servers import wait_until
 from tests.stacks import RunningStack, running_stack
 from tests.test_command import answer, run
@@ -42,6 +43,7 @@ def clockwork(tmp_path_factory: pytest.TempPathFactory, inbox: Path) -> Iterator
 
 def trigger(stack: RunningStack, **given: Any) -> dict[str, Any]:
     body = {"name": f"trigger {time.time_ns()}", "job": HELLO} | given
+    body = {name: value for name, value in body.items() if value is not None}
     answered = stack.http.post("/v1/triggers", json=body)
     assert answered.status_code == 201, answered.text
     assert answered.headers["cache-control"] == "no-store"
@@ -81,6 +83,22 @@ def test_a_signed_event_makes_one_job_however_often_it_is_sent(clockwork: Runnin
     assert fire(clockwork, made, event, "msg-2").json()["id"] != job.id
     assert fire(clockwork, made, event | {"seed": 8}, "msg-1").status_code == 409
     assert clockwork.finished(job.id)["status"] == "succeeded"
+
+
+def test_an_event_can_make_a_group(clockwork: RunningStack) -> None:
+    group = {"members": [HELLO | {"name": "one"}, HELLO | {"name": "two"}]}
+    made = trigger(clockwork, job=None, group=group)
+    first = fire(clockwork, made, {"who": "Gil", "seed": 7}, "msg-1")
+    assert first.status_code == 202, first.text
+    told = GroupDocument.model_validate(first.json())
+    assert first.headers["location"] == f"/v1/groups/{told.id}"
+    again = fire(clockwork, made, {"who": "Gil", "seed": 7}, "msg-1")
+    assert (again.json()["id"], again.headers["idempotency-replayed"]) == (told.id, "true")
+    assert fire(clockwork, made, {"who": "Gil", "seed": 8}, "msg-1").status_code == 409
+    assert fire(clockwork, made, {"who": "Gil"}, "msg-2").status_code == 422
+    jobs = made_by(clockwork, "hello Gil")
+    assert [job["made_by"] for job in jobs] == [f"trigger:{made['id']}"] * 2
+    assert {clockwork.finished(job["id"])["status"] for job in jobs} == {"succeeded"}
 
 
 def test_an_event_that_is_not_signed_well_is_refused(clockwork: RunningStack) -> None:

@@ -15,9 +15,10 @@ from forms.folders import check_folder
 from jobs.errors import InvalidInput, StoreUnavailable
 from jobs.templates import uses
 from jobs.triggers import Stamp, Trigger, file_key, file_values, wants
-from jobs.values import Job, Submission
+from jobs.values import Job
 from storage.engine import Database
 from storage.jobs import JobStore
+from storage.placing import Wanted
 from storage.triggers import Triggers
 from workers.file_uploads import FileChanged, FileUploads
 
@@ -69,8 +70,8 @@ class FolderWatch:
         stable = [name for name, stamp in fresh.items() if before.get(name) == stamp]
         if not stable or self._store.queued(self._max_queued) >= self._max_queued:
             return []
-        fired = (self._fire(trigger, name, fresh.pop(name)) for name in sorted(stable)[:_FIRED_MOST])
-        return [job for job in fired if job]
+        some = sorted(stable)[:_FIRED_MOST]
+        return [job for name in some for job in self._fire(trigger, name, fresh.pop(name))]
 
     def _fresh(self, trigger: Trigger, found: Files) -> Files:
         """Those that have not fired. The database is asked only about what this process does not know."""
@@ -81,7 +82,7 @@ class FolderWatch:
         self._done[trigger.id] = done
         return {name: stamp for name, stamp in found.items() if name not in done}
 
-    def _fire(self, trigger: Trigger, name: str, stamp: Stamp) -> Job | None:
+    def _fire(self, trigger: Trigger, name: str, stamp: Stamp) -> Sequence[Job]:
         try:
             return self._triggers.fire(trigger, name, stamp, self._order(trigger, name, stamp), None)
         except InvalidInput as fault:
@@ -89,12 +90,12 @@ class FolderWatch:
             log.warning("trigger %s (%s): %s", trigger.id, trigger.name, error)
             return self._triggers.fire(trigger, name, stamp, None, error)
         except FileChanged:
-            return None
+            return []
         except OSError as fault:
             self._tell(trigger, f"{_CANNOT_READ} {name}: {fault.strerror or fault}")
-            return None
+            return []
 
-    def _order(self, trigger: Trigger, name: str, stamp: Stamp) -> Submission:
+    def _order(self, trigger: Trigger, name: str, stamp: Stamp) -> Wanted:
         """Raises: InvalidInput, FileChanged, OSError."""
         values = file_values(trigger, name, stamp)
         if uses(trigger.template, "file.upload"):

@@ -12,12 +12,12 @@ from forms.desk import Desk, Order
 from jobs.document import Document
 from jobs.errors import InvalidInput
 from jobs.rules import DEPTH_MOST, Rule, concerns, job_event, rule_values
-from jobs.values import Event, Job, Submission, Webhook
+from jobs.values import Event, Job, Webhook
 from storage.deliveries import record_delivery
 from storage.outbox import Consequence
+from storage.placing import Wanted, place
 from storage.rows import JOB_COLUMNS, job_of
 from storage.rules import complain, following
-from storage.submissions import insert_submissions
 from storage.tables import JOBS
 
 log = logging.getLogger(__name__)
@@ -54,14 +54,14 @@ class RuleFollower:
             if "webhook" in target:
                 told = replace(match.job, webhook=Webhook(target["webhook"]["url"], (match.event,)))
                 record_delivery(connection, told, match.event, now)
-            elif "job" in target and (wanted := self._order(connection, match, index)):
-                (submitted,) = insert_submissions(connection, [replace(wanted, consequential=True)], now)
-                if submitted.refusal:
-                    _complain(connection, match, submitted.refusal)
-                made += [submitted.job] if submitted.job and not submitted.replayed else []
+            elif "route" not in target and (wanted := self._order(connection, match, index)):
+                placed = place(connection, wanted, now)
+                if placed.refusal:
+                    _complain(connection, match, placed.refusal)
+                made += placed.jobs
         return made
 
-    def _order(self, connection: Connection, match: Match, index: int) -> Submission | None:
+    def _order(self, connection: Connection, match: Match, index: int) -> Wanted | None:
         rule, depth = match.rule, match.job.lineage.depth + 1
         if depth > DEPTH_MOST:
             _complain(connection, match, f"{DEPTH_MOST} rules stand before this one already.")

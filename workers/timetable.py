@@ -8,9 +8,10 @@ from datetime import datetime
 from forms.desk import Desk, Order
 from jobs.errors import InvalidInput
 from jobs.schedules import Schedule, due_ticks, tick_key, tick_values
-from jobs.values import Job, Submission
+from jobs.values import Job
 from storage.engine import Database
 from storage.jobs import JobStore
+from storage.placing import Wanted
 from storage.schedules import Schedules
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Timetable:
         return [job for schedule in due for job in self._fire(schedule, now)]
 
     def _fire(self, schedule: Schedule, now: datetime) -> Sequence[Job]:
-        wanted: list[Submission] = []
+        wanted: list[Wanted] = []
         error = None
         ticks = due_ticks(schedule, now)
         try:
@@ -49,6 +50,6 @@ class Timetable:
             log.warning("schedule %s (%s): %s", schedule.id, schedule.name, error)
         return self._schedules.fire(schedule, wanted, ticks[-1] if ticks else now, now, error)
 
-    def _order(self, schedule: Schedule, tick: datetime) -> Submission:
+    def _order(self, schedule: Schedule, tick: datetime) -> Wanted:
         order = Order(schedule.tenant, tick_key(schedule, tick), f"schedule:{schedule.id}")
         return self._desk.order(schedule.template, tick_values(schedule, tick), order)

@@ -29,7 +29,7 @@ class ScheduleRow(SQLModel, table=True):
     template: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     next_at: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
     last_at: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
-    last_job_id: str | None = Field(sa_column=Column(ID, nullable=True))
+    last_made_id: str | None = Field(sa_column=Column(ID, nullable=True))
     last_error: str | None = Field(sa_column=Column(Text, nullable=True))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
@@ -50,7 +50,7 @@ class TriggerRow(SQLModel, table=True):
     folder: str | None = Field(sa_column=Column(Text, nullable=True))
     pattern: str | None = Field(sa_column=Column(String(255), nullable=True))
     last_at: datetime | None = Field(sa_column=Column(UtcDateTime, nullable=True))
-    last_job_id: str | None = Field(sa_column=Column(ID, nullable=True))
+    last_made_id: str | None = Field(sa_column=Column(ID, nullable=True))
     last_error: str | None = Field(sa_column=Column(Text, nullable=True))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
