@@ -69,7 +69,8 @@ class GroupStore:
     def _submit(self, order: GroupOrder) -> Ordered:
         with self._database.writing() as connection:
             ordered = insert_group(connection, order, self._database.now(connection))
-            failpoint("group:committing")
+            failpoint("submit:committing")
+        failpoint("submit:committed")
         return ordered
 
     def get_many(self, group_ids: Sequence[str]) -> Sequence[Group]:

@@ -53,6 +53,22 @@ def test_a_job_has_every_field_of_the_contract_and_keeps_what_it_does_not_know(c
     assert ({newer}, newer.raw["mood"]) == ({job}, "calm")
 
 
+def test_a_group_is_submitted_awaited_and_canceled(client: Any) -> None:
+    body = {"fan_out": {"input": {"prompt": "x"}, "models": ["noop"], "seeds": [1, 2]}, "metadata": {"mine": 1}}
+    group = client.submit_group(body, idempotency_key=f"group-{datetime.now(UTC)}")
+    done = client.wait_group(group)
+    assert (done.id, done.status, done.succeeded, len(done.outputs)) == (group.id, "succeeded", True, 2)
+    assert [client.get(member.id).group for member in done.members] == [group.id] * 2
+    slow = {"members": [{"model": "noop", "input": {"prompt": "x", "duration_s": 20, "steps": 200}}]}
+    group = client.submit_group(slow)
+    with pytest.raises(WaitTimeout):
+        client.wait_group(group, timeout=0.1)
+    client.cancel_group(group)
+    assert client.wait_group(client.get_group(group)).status == "canceled"
+    with pytest.raises(InvalidInput):
+        client.submit_group({"members": []})
+
+
 def test_what_is_uploaded_goes_into_the_input_of_a_job(client: Any, tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(picture())

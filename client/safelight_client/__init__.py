@@ -20,7 +20,7 @@ from safelight_client.errors import (
     Unreachable,
     WaitTimeout,
 )
-from safelight_client.values import Job, JobError, Model, Output, Timings
+from safelight_client.values import Group, Job, JobError, Member, Model, Output, Timings
 from safelight_client.version import VERSION as __version__
 
 __all__ = [
@@ -29,10 +29,12 @@ __all__ = [
     "CorruptDownload",
     "FieldFault",
     "Forbidden",
+    "Group",
     "InvalidInput",
     "Job",
     "JobError",
     "JobFailed",
+    "Member",
     "Model",
     "NotFound",
     "Output",

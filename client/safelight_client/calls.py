@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from safelight_client.values import Job, Output, Priority
+from safelight_client.values import Group, Job, Output, Priority
 from safelight_client.version import VERSION
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
@@ -69,6 +69,16 @@ class Calls:
 
     def delete(self, job_id: str) -> Call:
         return self._call("DELETE", f"/v1/jobs/{_quote(job_id)}")
+
+    def submit_group(self, body: Mapping[str, Any], idempotency_key: str) -> Call:
+        return self._call("POST", "/v1/groups", body=body, headers={"Idempotency-Key": idempotency_key})
+
+    def get_group(self, group_id: str, wait_s: float = 0.0) -> Call:
+        params = {"wait": f"{wait_s:g}" if wait_s else None}
+        return self._call("GET", f"/v1/groups/{_quote(group_id)}", params, longer_s=wait_s)
+
+    def cancel_group(self, group_id: str) -> Call:
+        return self._call("POST", f"/v1/groups/{_quote(group_id)}/cancel")
 
     def models(self) -> Call:
         return self._call("GET", "/v1/models")
@@ -150,8 +160,8 @@ def moment_text(moment: datetime) -> str:
     return moment.isoformat()
 
 
-def id_of(job: Job | str) -> str:
-    return job if isinstance(job, str) else job.id
+def id_of(subject: Job | Group | str) -> str:
+    return subject if isinstance(subject, str) else subject.id
 
 
 def _quote(job_id: str) -> str:

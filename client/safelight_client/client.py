@@ -15,7 +15,7 @@ import httpx
 from safelight_client.calls import Call, JobOptions, calls_to
 from safelight_client.operations import Operations
 from safelight_client.steps import Course, Open, Pause, Read, Send, Show, Step, Steps, Work
-from safelight_client.values import Job, Model, Output, Status
+from safelight_client.values import Group, Job, Model, Output, Status
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -147,6 +147,26 @@ class Safelight:
     def delete(self, job: Job | str) -> None:
         """Forget a finished job and its artifacts. Raises: Conflict, when it is not finished."""
         self._run(self._operations.delete(job))
+
+    def submit_group(self, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Group:
+        """Submit several jobs as one: `members` or `fan_out`, `join` and what else POST /v1/groups takes.
+
+        Raises:
+            InvalidInput: naming each field that is wrong; then nothing of it was accepted.
+        """
+        return self._run(self._operations.submit_group(body, idempotency_key))
+
+    def get_group(self, group: Group | str) -> Group:
+        """The group as it stands now."""
+        return self._run(self._operations.get_group(group))
+
+    def wait_group(self, group: Group | str, timeout: float | None = None) -> Group:
+        """The group once its last member is over. Raises: WaitTimeout, after `timeout` seconds."""
+        return self._run(self._operations.wait_group(group, timeout))
+
+    def cancel_group(self, group: Group | str) -> Group:
+        """Cancel all members that are not over."""
+        return self._run(self._operations.cancel_group(group))
 
     def upload(self, source: bytes | str | os.PathLike[str]) -> str:
         """Bring a picture, a sound or a film, a file or its bytes; what comes back goes into the input of jobs.

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from safelight_client.values import Job
+from safelight_client.values import Group, Job
 
 _SHOWN_CHARACTERS = 200
 
@@ -39,11 +39,13 @@ class JobFailed(SafelightError):
 
 
 class WaitTimeout(SafelightError, TimeoutError):
-    """A job was not finished in time; it goes on. `job` is the job as it stood."""
+    """A job, or a group, was not finished in time; it goes on. `job`, or `group`, is how it stood."""
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(f"job {job.id} is still {job.status}")
-        self.job = job
+    def __init__(self, subject: Job | Group) -> None:
+        self.job = subject if isinstance(subject, Job) else None
+        self.group = subject if isinstance(subject, Group) else None
+        kind = "job" if self.job else "group"
+        super().__init__(f"{kind} {subject.id} is still {subject.status}")
 
 
 @dataclass(frozen=True)

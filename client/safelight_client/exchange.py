@@ -8,7 +8,7 @@ from safelight_client.calls import Call
 from safelight_client.errors import Problem, UnexpectedAnswer, Unreachable, problem_of
 from safelight_client.patience import Patience
 from safelight_client.steps import Pause, Send, Steps
-from safelight_client.values import Job, job_of
+from safelight_client.values import Group, Job, group_of, job_of
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _MAY_PASS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
@@ -67,6 +67,15 @@ def ask_for_document(call: Call, patience: Patience) -> Steps[dict[str, Any]]:
 def ask_for_job(call: Call, patience: Patience) -> Steps[Job]:
     """The job in the answer. Raises: as `ask_for_document`."""
     return read_job((yield from ask_for_document(call, patience)))
+
+
+def ask_for_group(call: Call, patience: Patience) -> Steps[Group]:
+    """The group in the answer. Raises: as `ask_for_document`."""
+    document = yield from ask_for_document(call, patience)
+    try:
+        return group_of(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise UnexpectedAnswer(f"this is no group: {fault!r}") from fault
 
 
 def read_job(document: Any) -> Job:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safelight_client.calls import Calls, JobOptions, id_of, job_body, moment_text
 from safelight_client.downloading import MemorySink, download, file_sink
 from safelight_client.errors import JobFailed, NotFound, UnexpectedAnswer, WaitTimeout
-from safelight_client.exchange import ask_for_document, ask_for_job, exchange, read_job
+from safelight_client.exchange import ask_for_document, ask_for_group, ask_for_job, exchange, read_job
 from safelight_client.patience import Patience
 from safelight_client.steps import Show, Steps, Work
-from safelight_client.values import Job, Model, Output, Status, model_of
+from safelight_client.values import Group, Job, Model, Output, Status, model_of
 from safelight_client.watching import Watch
 
 _PAGE_MOST = 200
 _WAIT_MOST_S = 30.0
+
+Waited = TypeVar("Waited", Job, Group)
 
 
 class Operations:
@@ -71,11 +73,16 @@ class Operations:
                 return
 
     def wait(self, job: Job | str, timeout: float | None) -> Steps[Job]:
+        return self._wait(
+            lambda wait_s, patience: ask_for_job(self._calls.get(id_of(job), wait_s), patience), timeout
+        )
+
+    def _wait(self, ask: Callable[[float, Patience], Steps[Waited]], timeout: float | None) -> Steps[Waited]:
         give_up_at = None if timeout is None else time.monotonic() + timeout
         patience = Patience(self._reconnect_s)
         while True:
             left = _WAIT_MOST_S if give_up_at is None else max(0.0, give_up_at - time.monotonic())
-            now = yield from ask_for_job(self._calls.get(id_of(job), min(left, _WAIT_MOST_S)), patience)
+            now = yield from ask(min(left, _WAIT_MOST_S), patience)
             if now.final:
                 return now
             if give_up_at is not None and time.monotonic() >= give_up_at:
@@ -105,6 +112,21 @@ class Operations:
         except NotFound:
             if not patience.faults:  # else an earlier sending, whose answer was lost, has deleted it
                 raise
+
+    def submit_group(self, body: Mapping[str, Any], key: str | None) -> Steps[Group]:
+        return ask_for_group(self._calls.submit_group(body, key or str(uuid.uuid4())), self._patience())
+
+    def get_group(self, group: Group | str) -> Steps[Group]:
+        return ask_for_group(self._calls.get_group(id_of(group)), self._patience())
+
+    def wait_group(self, group: Group | str, timeout: float | None) -> Steps[Group]:
+        def ask(wait_s: float, patience: Patience) -> Steps[Group]:
+            return ask_for_group(self._calls.get_group(id_of(group), wait_s), patience)
+
+        return self._wait(ask, timeout)
+
+    def cancel_group(self, group: Group | str) -> Steps[Group]:
+        return ask_for_group(self._calls.cancel_group(id_of(group)), self._patience())
 
     def upload(self, source: bytes | str | os.PathLike[str]) -> Steps[str]:
         """A sending that is repeated may leave an upload that nobody uses; the server forgets it."""

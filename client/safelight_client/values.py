@@ -1,4 +1,4 @@
-"""What the server tells of jobs, outputs and models, as frozen values. A newer server may say more than
+"""What the server tells of jobs, groups, outputs and models, as frozen values. A newer server may say more than
 these fields: `raw` keeps the whole document."""
 
 from collections.abc import Mapping
@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 Status = Literal["waiting", "queued", "running", "succeeded", "failed", "canceled", "expired"]
+GroupStatus = Literal["waiting", "running", "succeeded", "partial", "failed", "canceled"]
 Priority = Literal["interactive", "batch"]
 Document = Mapping[str, Any]
 
 FINAL = frozenset({"succeeded", "failed", "canceled", "expired"})
+ENDED = frozenset({"succeeded", "partial", "failed", "canceled"})
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,43 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Member:
+    """One job of a group, `id`. `joined`: its outputs are among the group's."""
+
+    name: str
+    id: str
+    status: str
+    progress: float
+    joined: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """Several jobs as one, as they stood at `seq`. `outputs` are there as soon as the join is decided."""
+
+    id: str
+    status: GroupStatus
+    seq: int
+    members: tuple[Member, ...]
+    outputs: tuple[Output, ...]
+    progress: float
+    error: JobError | None
+    metadata: Document = field(hash=False)
+    created_at: datetime
+    finished_at: datetime | None
+    raw: Document = field(hash=False, compare=False, repr=False)
+
+    @property
+    def final(self) -> bool:
+        """Its last member is over."""
+        return self.status in ENDED
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "succeeded"
+
+
+@dataclass(frozen=True)
 class Model:
     """One model of the server's catalog, with the JSON Schema of its input."""
 
@@ -151,6 +190,23 @@ def job_of(document: Document) -> Job:
         cost=document.get("cost"),
         cached=document.get("cached", False),
         urls=document.get("urls", {}),
+        raw=document,
+    )
+
+
+def group_of(document: Document) -> Group:
+    """The group in a server's document. Raises: as `job_of`."""
+    return Group(
+        id=document["id"],
+        status=document["status"],
+        seq=document["seq"],
+        members=tuple(Member(**_known(Member, member)) for member in document["members"]),
+        outputs=tuple(Output(**_known(Output, output)) for output in document["outputs"]),
+        progress=document["progress"],
+        error=JobError(**_known(JobError, document["error"])) if document["error"] else None,
+        metadata=document["metadata"],
+        created_at=_parse_moment(document["created_at"]),
+        finished_at=_moment(document.get("finished_at")),
         raw=document,
     )
 
