@@ -2,8 +2,11 @@
 
 import http.server
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from tests.pictures import picture
 
 Talk = Callable[[http.server.BaseHTTPRequestHandler], None]
 Page = bytes | tuple[int, Mapping[str, str]] | Talk
@@ -51,3 +54,25 @@ class Origin:
                 pass
 
         return Handler
+
+
+def endless(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.end_headers()
+    while True:
+        request.wfile.write(picture() * 100)
+
+
+def one_byte_at_a_time(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.end_headers()
+    for letter in picture():
+        request.wfile.write(bytes([letter]))
+        time.sleep(0.2)
+
+
+def short(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("content-length", "5000")
+    request.end_headers()
+    request.wfile.write(picture())

@@ -5,15 +5,18 @@ import base64
 import hashlib
 import http.server
 import io
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
+from api.documents_uploads import UploadDocument
 from jobs.identity import new_id
-from tests.origins import Origin
+from tests.origins import Origin, endless, one_byte_at_a_time, short
 from tests.pictures import film, picture, sound
 from tests.servers import wait_until
 from tests.stacks import RunningStack, running_stack
@@ -46,6 +49,7 @@ def upload(house: RunningStack, data: bytes, media_type: str) -> dict[str, Any]:
     answer = house.http.post("/v1/uploads", content=data, headers={"Content-Type": media_type})
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
+    assert UploadDocument.model_validate(found)
     assert answer.headers["location"] == f"/v1/uploads/{found['id']}"
     return found
 
@@ -192,28 +196,6 @@ def test_a_server_that_stumbles_is_asked_again(house: RunningStack, origin: Orig
     assert origin.asked.count("/stumbles.png") == 2
 
 
-def endless(request: http.server.BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.end_headers()
-    while True:
-        request.wfile.write(picture() * 100)
-
-
-def one_byte_at_a_time(request: http.server.BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.end_headers()
-    for letter in picture():
-        request.wfile.write(bytes([letter]))
-        time.sleep(0.2)
-
-
-def short(request: http.server.BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.send_header("content-length", "5000")
-    request.end_headers()
-    request.wfile.write(picture())
-
-
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
@@ -294,3 +276,24 @@ def test_models_that_take_pictures_get_them(house: RunningStack) -> None:
     enlarged = house.http.post("/v1/jobs", json=body).json()
     sizes = [Image.open(io.BytesIO(given_back(house, job))).size for job in (drawn, redrawn, enlarged)]
     assert sizes == [(256, 256), (256, 256), (512, 512)]
+
+
+def test_an_upload_that_is_used_stays_until_its_job_has_ended(house: RunningStack) -> None:
+    found = upload(house, picture(3, 3), "image/png")
+    job = house.submit(media=found["reference"], duration_s=60)
+    assert house.http.delete(f"/v1/uploads/{found['id']}").status_code == 409
+    house.http.post(f"/v1/jobs/{job['id']}/cancel")
+    assert house.finished(job["id"])["status"] == "canceled"
+    assert house.http.delete(f"/v1/uploads/{found['id']}").status_code == 204
+
+
+def test_a_sender_that_goes_away_halfway_leaves_nothing(house: RunningStack) -> None:
+    before = len(house.http.get("/v1/uploads").json()["uploads"])
+    address = urlsplit(house.url)
+    for kind in ("image/png", "multipart/form-data; boundary=b"):
+        with socket.create_connection((address.hostname, address.port)) as line:
+            head = f"POST /v1/uploads HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: {kind}\r\n"
+            line.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode() + picture())
+            time.sleep(0.3)
+    wait_until(lambda: not list((house.folder / "artifacts").rglob("*.part")), "the halves are gone")
+    assert len(house.http.get("/v1/uploads").json()["uploads"]) == before
