@@ -1,6 +1,7 @@
 """May another job be accepted? Looked up every second, so that the answer costs a submit nothing."""
 
 import asyncio
+import contextlib
 import logging
 
 from api.problems import CircuitOpen, Overloaded
@@ -13,6 +14,7 @@ from storage.jobs import JobStore
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
+_FIRST_LOOK_S = 2.0
 
 
 class Admission:
@@ -23,12 +25,17 @@ class Admission:
         self._store = store
         self._circuits = circuits
         self._routing = routing
+        self._looked = asyncio.Event()
         self._queued = 0
         self._not_closed: dict[str, Circuit] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """And wait a moment for the first look: nothing can be accepted before it."""
         self._task = asyncio.create_task(self._run(), name="admission")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_LOOK_S):
+                await self._looked.wait()
 
     async def close(self) -> None:
         if self._task:
@@ -53,9 +60,10 @@ class Admission:
     async def _run(self) -> None:
         while True:
             try:
+                await asyncio.to_thread(self._routing.look)
+                self._looked.set()
                 self._queued = await asyncio.to_thread(self._store.queued, self._settings.max_queued)
                 self._not_closed = await asyncio.to_thread(self._circuits.all)
-                await asyncio.to_thread(self._routing.look)
             except StoreUnavailable as fault:
                 log.warning("admission goes by what it knew: %s", fault)
             await asyncio.sleep(_LOOK_EVERY_S)

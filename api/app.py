@@ -103,7 +103,7 @@ async def _running(context: Context) -> AsyncIterator[None]:
     context.follower.start()
     context.forecast.start()
     context.audience.start()
-    context.admission.start()
+    await context.admission.start()
     context.automation.rulebook.start()
     try:
         yield

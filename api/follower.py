@@ -235,6 +235,8 @@ class Follower:
         subject = view.subject
         for subscriber in tuple(self._subscribers.get(subject.id, ())):
             subscriber.offer(view)
+        if isinstance(subject, Job) and subject.lineage.shadow_of:
+            return  # heard of by who asks for it alone
         for subscriber in tuple(self._watching_all):
             if subscriber.tenant == subject.tenant:
                 subscriber.offer(view)

@@ -29,6 +29,7 @@ async def list_jobs(
     status: Annotated[list[Status] | None, Query(description="One or more of the status words")] = None,
     model: Annotated[str | None, Query(max_length=128)] = None,
     since: Annotated[str | None, Query(description="RFC 3339, or an age such as 90s, 15m, 1h, 7d")] = None,
+    shadows: Annotated[bool, Query(description="Also jobs that aliases had done again")] = False,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
@@ -42,6 +43,7 @@ async def list_jobs(
         since=parse_since(since) if since else None,
         before_id=decode_cursor(cursor) if cursor else None,
         limit=limit + 1,
+        shadows=shadows,
     )
     page = jobs[:limit]
     more = encode_cursor(page[-1].id) if len(jobs) > limit else None

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs.aliases import Alias, Routes, Shadow, Target
-from jobs.errors import AliasNotFound, Conflict
+from jobs.errors import AliasNotFound, Conflict, StoreUnavailable
 from storage.engine import Database
 from storage.tables import ALIASES, COMPARISONS
 
@@ -111,13 +111,20 @@ class Routing:
         self.aliases = Aliases(database)
         self._clock = clock
         self._looked_at = float("-inf")
-        self.routes: Routes = {}
+        self._routes: Routes | None = None
+
+    @property
+    def routes(self) -> Routes:
+        """Raises: StoreUnavailable, while they were never looked up: a name must not be taken for what it is not."""
+        if self._routes is None:
+            raise StoreUnavailable("Which aliases there are is not known yet.")
+        return self._routes
 
     def look(self) -> Routes:
         """Look them up. Raises: StoreUnavailable."""
-        self.routes = {(alias.tenant, alias.name): alias for alias in self.aliases.all()}
+        self._routes = routes = {(alias.tenant, alias.name): alias for alias in self.aliases.all()}
         self._looked_at = self._clock()
-        return self.routes
+        return routes
 
     def recent(self) -> Routes:
         """Not older than a second. Raises: StoreUnavailable."""

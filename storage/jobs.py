@@ -74,9 +74,12 @@ class JobStore:
         after_id: str | None = None,
         limit: int = 50,
         oldest_first: bool = False,
+        shadows: bool = False,
     ) -> list[Job]:
-        """Newest first, or oldest: ids sort by time of creation."""
+        """Newest first, or oldest: ids sort by time of creation. Shadow jobs only for who asks for them."""
         query = select(JOBS.c.id).where(JOBS.c.tenant == tenant)
+        if not shadows:
+            query = query.where(JOBS.c.lineage["shadow_of"].as_string().is_(None))
         if model:
             query = query.where(JOBS.c.model == model)
         if since:
@@ -91,8 +94,9 @@ class JobStore:
             return [job_of(row) for row in connection.execute(jobs)]
 
     def unfinished(self, tenant: str, limit: int) -> Sequence[Job]:
-        """Newest first."""
-        return self.list(tenant, statuses=_UNFINISHED, limit=limit)
+        """Newest first, without shadows."""
+        jobs = self.list(tenant, statuses=_UNFINISHED, limit=limit, shadows=True)
+        return [job for job in jobs if not job.lineage.shadow_of]
 
     def attempts(self, job_id: str, tenant: str | None = None) -> Sequence[Attempt]:
         """Every attempt of a job, the first one first. Raises: JobNotFound."""

@@ -1,6 +1,7 @@
 """Aliases: who gets which version, revisions and the way back, and shadows, which only the operator hears of."""
 
 import threading
+import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -11,9 +12,10 @@ import pytest
 from forms.requests import submission_of
 from jobs import lifecycle
 from jobs.aliases import Alias, Shadow, Target, choose, choose_shadows
-from jobs.errors import AliasNotFound, Conflict
+from jobs.errors import AliasNotFound, Conflict, StoreUnavailable
 from jobs.values import Fault, Job, Output, Priority, Status
-from models.catalog import Catalog, read_catalog
+from models.catalog import SHIPPED, Catalog
+from models.entry import Entry
 from storage.aliases import Aliases, Routing
 from storage.claims import Ending
 from storage.consequences import Consequences
@@ -106,7 +108,9 @@ def test_two_who_change_an_alias_in_the_same_moment_make_two_revisions(aliases: 
 def test_others_learn_of_an_alias_within_a_second(database: Database, aliases: Aliases) -> None:
     now = [0.0]
     routing = Routing(database, clock=lambda: now[0])
-    assert routing.recent() == {}
+    with pytest.raises(StoreUnavailable):
+        assert routing.routes is None, "a name must not be taken for another before"
+    assert routing.recent() == routing.routes == {}
     aliases.put("t", "painter", [OLD], [])
     assert routing.recent() == {}
     now[0] = 1.5
@@ -120,10 +124,8 @@ class Rehearsal(House):
         super().__init__(database)
         self.aliases = Aliases(database)
         self.consequences = Consequences(database, FOLLOW)
-        entry = read_catalog(diagnostics=True).find("noop")
-        self.catalog = Catalog(entry.model_copy(update={"version": one}).placed(entry.folder) for one in "12")
-        for copy in self.catalog.entries():
-            copy._validator = entry._validator
+        noop = tomllib.loads((SHIPPED / "noop.toml").read_text())
+        self.catalog = Catalog(Entry(**noop | {"version": version}) for version in "12")
         self.aliases.put("default", "painter", [Target("noop@1", 1)], [Shadow("noop@2", 100.0)])
         self.routes = Routing(database).look()
 
@@ -136,7 +138,7 @@ class Rehearsal(House):
         return done.job
 
     def shadow(self, of: Job) -> Job:
-        (found,) = [job for job in self.store.list("default") if job.lineage.shadow_of == of.id]
+        (found,) = [job for job in self.store.list("default", shadows=True) if job.lineage.shadow_of == of.id]
         return found
 
     def end(self, sha256: str | None, run_s: float = 0.0) -> Job:
@@ -168,6 +170,7 @@ def test_a_shadow_runs_once_the_job_has_succeeded_and_is_compared_with_it(rehear
     job = rehearsal.ask(webhook={"url": "https://hooks.example/x"})
     assert (job.model, job.model_version, job.lineage.alias) == ("noop", "1", "painter")
     shadow = rehearsal.shadow(job)
+    assert [one.id for one in rehearsal.store.list("default", model="noop")] == [job.id], "nobody is shown shadows"
     assert (shadow.status, shadow.model_version, shadow.priority) == (Status.WAITING, "2", Priority.BATCH)
     assert (shadow.webhook, shadow.metadata, shadow.input) == (None, {}, job.input)
     assert rehearsal.end("a", run_s=1.0).id == job.id
@@ -190,4 +193,4 @@ def test_a_job_without_a_result_has_nothing_done_again(rehearsal: Rehearsal) -> 
 def test_a_shadow_that_is_not_there_any_more_is_left_out(rehearsal: Rehearsal) -> None:
     rehearsal.catalog = Catalog(entry for entry in rehearsal.catalog.entries() if entry.version == "1")
     rehearsal.ask()
-    assert len(rehearsal.store.list("default")) == 1
+    assert len(rehearsal.store.list("default", shadows=True)) == 1
