@@ -17,6 +17,7 @@ ON_TIME = timedelta(seconds=60)  # a tick that is seen so late still counts as s
 
 _CRON_CHARACTERS = 100
 _ZONE_CHARACTERS = 64
+_OF_A_HOST = frozenset({"localtime", "posixrules"})  # not the same on each
 
 
 class CatchUp(StrEnum):
@@ -124,8 +125,10 @@ def _ticks(cron: str, timezone: str, start: datetime, *, reverse: bool = False) 
 
 
 def _zone(name: str) -> ZoneInfo | None:
+    if not 0 < len(name) <= _ZONE_CHARACTERS or name in _OF_A_HOST:
+        return None
     try:
-        return ZoneInfo(name) if 0 < len(name) <= _ZONE_CHARACTERS else None
+        return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # the database is files: a name may be a folder, or a path
         return None
 

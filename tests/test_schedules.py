@@ -111,6 +111,7 @@ def test_a_tick_in_the_hour_that_comes_twice_is_caught_up_on_in_its_second_half(
         ("*," * 200 + "* * * * *", "UTC", "cron"),
         ("* * * * *", "Europe/Atlantis", "timezone"),
         ("* * * * *", "Europe", "timezone"),
+        ("* * * * *", "localtime", "timezone"),
         ("* * * * *", "../../etc/passwd", "timezone"),
         ("* * * * *", "\0", "timezone"),
         ("* * * * *", "", "timezone"),
