@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from api import orders
@@ -38,7 +37,7 @@ async def submit(
     """
     order = group_order_of(
         body,
-        partial(orders.check_body, context, tenant=tenant, fresh=fresh),
+        lambda job, job_id: orders.check_body(context, job, tenant=tenant, fresh=fresh, job_id=job_id),
         tenant=tenant,
         idempotency_key=check_idempotency_key(idempotency_key),
         callable_networks=context.settings.webhook_networks,

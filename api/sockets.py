@@ -36,6 +36,7 @@ _PATIENCE_S = 10.0  # how long one frame may wait for a client that does not rea
 _UNANSWERED_MOST = 500
 _FOLLOWED_MOST = 10_000
 _UNFINISHED_MOST = 1_000
+_GROUPS_MOST = 100  # each may have two hundred members
 _TOO_MUCH = 1008
 
 
@@ -206,7 +207,7 @@ class Session:
     def _unfinished(self) -> list[Subject]:
         """The oldest first."""
         jobs = self._context.store.unfinished(self.tenant, _UNFINISHED_MOST)
-        groups = self._context.groups.unfinished(self.tenant, _UNFINISHED_MOST)
+        groups = self._context.groups.unfinished(self.tenant, _GROUPS_MOST)
         return [*reversed(groups), *reversed(jobs)]
 
     async def _present(self, ids: list[str]) -> set[str]:

@@ -80,13 +80,13 @@ class Desk:
         member = replace(order, key="")
         return group_order_of(
             template["group"],
-            lambda body: self._submission(body, member),
+            lambda body, job_id: self._submission(body, member, job_id),
             tenant=order.tenant,
             idempotency_key=order.key or None,
             callable_networks=self.callable_networks,
         )
 
-    def _submission(self, body: dict[str, Any], order: Order) -> Submission:
+    def _submission(self, body: dict[str, Any], order: Order, job_id: str | None = None) -> Submission:
         wanted = submission_of(
             body,
             self.catalog,
@@ -96,6 +96,7 @@ class Desk:
             callable_networks=self.callable_networks,
             fresh=self.fresh,
             routes=self.routes(),
+            job_id=job_id,
         )
         return replace(wanted, lineage=replace(wanted.lineage, made_by=order.made_by, depth=order.depth))
 

@@ -20,6 +20,8 @@ from jobs.values import Submission
 
 MEMBERS_MOST = 200
 
+Check = Callable[[dict[str, Any], str], Submission]
+
 _FAULTS_MOST = 50
 _PATH = r"^[a-z0-9_]{1,64}(\.[a-z0-9_]{1,64}){0,7}$"
 _COMPLAINT = "The group is not valid."
@@ -112,13 +114,13 @@ class GroupRequest(Envelope):
 
 def group_order_of(
     body: Mapping[str, Any],
-    check: Callable[[dict[str, Any]], Submission],
+    check: Check,
     *,
     tenant: str,
     idempotency_key: str | None = None,
     callable_networks: Networks = (),
 ) -> GroupOrder:
-    """A checked order. `check` makes a submission of the body of a job.
+    """A checked order. `check` makes a submission of the body of a job, under this id.
 
     Raises:
         InvalidInput: naming every field that is wrong, those of members as `members.N.…`.
@@ -166,13 +168,13 @@ def _fanned_out(wanted: FanOutRequest) -> list[Draft]:
     return [Draft("fan_out", str(position), new_job_id(), body) for position, body in enumerate(bodies)]
 
 
-def _submissions(drafts: Sequence[Draft], check: Callable[[dict[str, Any]], Submission]) -> list[Submission]:
+def _submissions(drafts: Sequence[Draft], check: Check) -> list[Submission]:
     """Raises: InvalidInput, with what is wrong with any of them."""
     checked: list[Submission] = []
     faults: dict[tuple[str, str], FieldFault] = {}
     for draft in drafts:
         try:
-            checked.append(check(draft.body))
+            checked.append(check(draft.body, draft.job_id))
         except InvalidInput as wrong:
             for fault in wrong.faults or [FieldFault("", str(wrong))]:
                 path = f"{draft.path}.{fault.field}".rstrip(".")
@@ -187,7 +189,6 @@ def _as_member(order: GroupOrder, submission: Submission, draft: Draft, position
     deadlines = [moment for moment in (order.deadline, submission.deadline) if moment]
     return replace(
         submission,
-        id=draft.job_id,
         lineage=replace(submission.lineage, group=order.id, member=draft.name, first=first),
         consequential=True,
         deadline=min(deadlines, default=None),

@@ -114,16 +114,18 @@ def submission_of(
     fresh: bool = False,
     routes: Routes = NO_ROUTES,
     sticky: str | None = None,
+    job_id: str | None = None,
 ) -> Submission:
     """A checked submission. Webhooks may go to public addresses, and into `callable_networks`; a `fresh` job is done
     whether or not the same was done before. `sent`: the client's own words, where the body has become another. Where
-    `routes` know the model's name, whoever is `sticky` always gets the same of its versions.
+    `routes` know the model's name, whoever is `sticky` always gets the same of its versions. `job_id`: where it is
+    known already.
 
     Raises:
         InvalidInput: naming every field of the envelope, or of the model's input, that is wrong.
     """
     wanted = check_fields(JobRequest, body, "The job is not valid.", callable_networks)
-    job_id = new_job_id()
+    job_id = job_id or new_job_id()
     alias = routes.get((tenant, wanted.model))
     entry = _find(catalog, choose(alias, sticky or job_id) if alias else wanted.model)
     entry.validate_input(wanted.input)
