@@ -14,6 +14,7 @@ from jobs.references import DataReference, MediaInput, OutputReference, Referenc
 from jobs.uploads import Content, Unfetched, Upload, UploadStatus
 from jobs.values import Fault, Status
 from storage.engine import Database
+from storage.mending import Choice, Mending
 from storage.tables import UPLOAD_USES, UPLOADS
 from storage.uploads import Uploads
 from tests.query_plans import statements_of
@@ -171,6 +172,16 @@ def test_a_retry_has_it_fetched_again(house: House) -> None:
     job_id = house.using(UrlReference(URL))
     house.fetch(Unfetched("no", again=False))
     assert house.store.retry(job_id).status is Status.WAITING
+    house.work_off()
+    assert house.status(job_id) is Status.WAITING
+    house.fetch(CONTENT)
+    assert house.status(job_id) is Status.QUEUED
+
+
+def test_a_retry_by_a_filter_has_it_fetched_again_too(house: House) -> None:
+    job_id = house.using(UrlReference(URL))
+    house.fetch(Unfetched("no", again=False))
+    assert Mending(house.database).retry(Choice("default", [Status.FAILED]), "", 100).count == 1
     house.work_off()
     assert house.status(job_id) is Status.WAITING
     house.fetch(CONTENT)
