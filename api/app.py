@@ -104,7 +104,7 @@ async def _running(context: Context) -> AsyncIterator[None]:
     context.forecast.start()
     context.audience.start()
     await context.admission.start()
-    context.automation.rulebook.start()
+    await context.automation.rulebook.start()
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 up every second, so that it costs a submit nothing."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from storage.rules import Rules
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
+_FIRST_LOOK_S = 2.0
 
 Body = dict[str, Any]
 
@@ -27,10 +29,15 @@ class RuleBook:
         self._desk = desk
         self._routing: Sequence[Rule] = ()
         self._watched: frozenset[str] = frozenset()
+        self._looked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """And wait a moment for the first look, so that no rule misses what is submitted before it."""
         self._task = asyncio.create_task(self._run(), name="rulebook")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_LOOK_S):
+                await self._looked.wait()
 
     async def close(self) -> None:
         if self._task:
@@ -68,6 +75,7 @@ class RuleBook:
         while True:
             try:
                 await self.look()
+                self._looked.set()
             except StoreUnavailable as fault:
                 log.warning("submits go by the rules as they were: %s", fault)
             await asyncio.sleep(_LOOK_EVERY_S)

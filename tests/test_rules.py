@@ -229,6 +229,13 @@ def test_a_job_answered_from_the_cache_is_submitted_and_completed(house: Ruled) 
     assert len(house.work_off()) == 2
 
 
+def test_work_that_is_done_again_for_comparison_is_not_followed(house: Ruled) -> None:
+    house.rule()
+    for lineage in (Lineage(shadow_of=new_id()), Lineage(replay_of=new_id())):
+        house.finish(house.submit(lineage=lineage))
+    assert house.work_off() == []
+
+
 def test_when_a_job_is_gone_nothing_follows(house: Ruled) -> None:
     house.rule()
     job_id = house.submit()

@@ -85,11 +85,16 @@ def _matches(connection: Connection, happened: Sequence[Consequence]) -> list[Ma
     rules = following(connection, sorted({job.tenant for job in jobs.values()}))
     found = []
     for one in happened:
-        if rules and (job := jobs.get(one.subject)):
+        if rules and (job := jobs.get(one.subject)) and not _is_repeated(job):
             seen = job_event(job, one.status)
             event = Event(one.event or "")
             found += [Match(rule, one, event, job, seen) for rule in rules if concerns(rule, job.tenant, event, seen)]
     return found
+
+
+def _is_repeated(job: Job) -> bool:
+    """Is it for comparison with another job, which rules have followed already?"""
+    return bool(job.lineage.shadow_of or job.lineage.replay_of)
 
 
 def _complain(connection: Connection, match: Match, reason: str) -> None:
