@@ -11,6 +11,7 @@ from api.body import MAX_BODY_BYTES
 from api.context import Context
 from api.multipart import pieces_of, read_form
 from api.openai.placing import place
+from api.problems import NotFinished
 from api.receiving import bring
 from forms.dialect import Wish
 from jobs.errors import FieldFault, InvalidInput
@@ -45,10 +46,13 @@ async def place_with(
 
     Raises:
         InvalidInput: also when a picture is none.
+        NotFinished: nobody waits for it any more.
     """
     for body in wish_of([_NO_UPLOAD] * len(files)).jobs:
         orders.check_order(context, body)
     uploads = [await bring(context, pieces_of(file), file.content_type, file.filename) for file in files]
+    if await request.is_disconnected():  # it may have sent this again already, and that may have made the jobs
+        raise NotFinished("The client has gone away; no job was made.")
     likeness = wish_of([f"sha256:{upload.sha256}" for upload in uploads])
     return await place(request, context, wish_of([f"upload:{upload.id}" for upload in uploads]), likeness)
 
