@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.document import job_document
 from safelight_client import InvalidInput, Output, Problem, Unavailable, UnexpectedAnswer
-from safelight_client.calls import calls_to, job_body
+from safelight_client.calls import JobOptions, calls_to, job_body, job_headers
 from safelight_client.errors import problem_of
 from safelight_client.event_stream import Event, EventDecoder
 from safelight_client.exchange import read_job
@@ -117,6 +117,10 @@ def test_the_key_is_told_to_its_server_and_to_nobody_else(url: str, told: bool) 
 
 def test_only_what_was_given_is_sent() -> None:
     assert job_body("noop", None, {"prompt": "x"}) == {"model": "noop", "input": {"prompt": "x"}}
+    beside: JobOptions = {"prompt": "x", "fresh": True, "sticky": "me"}
+    assert job_body("noop", None, beside) == {"model": "noop", "input": {"prompt": "x"}}
+    said = {"Idempotency-Key": "k", "Cache-Control": "no-cache", "Safelight-Sticky": "me"}
+    assert job_headers(beside, "k") == said
     body = job_body("noop", {"a": 1}, {"priority": None, "deadline": NOW, "webhook": "https://example.org/hook"})
     assert body == {
         "model": "noop",

@@ -68,7 +68,7 @@ class AsyncSafelight:
     ) -> Job:
         """Submit a job and return it as accepted. Never in twice, however often it has to be sent.
 
-        `options`: `prompt` (goes into the input), `priority`, `metadata`, `deadline`, `webhook`.
+        `options`: `prompt` (goes into the input), `priority`, `metadata`, `deadline`, `webhook`, `fresh`, `sticky`.
 
         Raises:
             InvalidInput: naming each field that is wrong.

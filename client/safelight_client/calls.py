@@ -40,8 +40,8 @@ class Calls:
     timeout_s: float
     key: str | None = field(repr=False)
 
-    def submit(self, body: Mapping[str, Any], idempotency_key: str) -> Call:
-        return self._call("POST", "/v1/jobs", body=body, headers={"Idempotency-Key": idempotency_key})
+    def submit(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Call:
+        return self._call("POST", "/v1/jobs", body=body, headers=headers)
 
     def get(self, job_id: str, wait_s: float = 0.0, after: int | None = None) -> Call:
         params = {"wait": f"{wait_s:g}" if wait_s else None, "after": after}
@@ -134,6 +134,8 @@ class JobOptions(TypedDict, total=False):
     metadata: Mapping[str, Any] | None
     deadline: datetime | str | None  # not started by then: expired
     webhook: Mapping[str, Any] | str | None  # a URL alone hears of the end
+    fresh: bool | None  # done although the same was done before
+    sticky: str | None  # whoever gives the same gets the same version of an alias
 
 
 def job_body(model: str, given: Mapping[str, Any] | None, options: JobOptions) -> dict[str, Any]:
@@ -142,7 +144,8 @@ def job_body(model: str, given: Mapping[str, Any] | None, options: JobOptions) -
     Raises:
         ValueError: the prompt is given twice, or a deadline has no time zone.
     """
-    rest = {name: value for name, value in options.items() if value is not None}
+    beside = ("fresh", "sticky")
+    rest = {name: value for name, value in options.items() if value is not None and name not in beside}
     prompt = {"prompt": rest.pop("prompt")} if "prompt" in rest else {}
     if prompt and "prompt" in (given or {}):
         raise ValueError("the prompt is given twice: as `prompt` and in `input`")
@@ -151,6 +154,16 @@ def job_body(model: str, given: Mapping[str, Any] | None, options: JobOptions) -
     if isinstance(url := rest.get("webhook"), str):
         rest["webhook"] = {"url": url, "events": ["completed"]}
     return {"model": model, "input": {**prompt, **(given or {})}, **rest}
+
+
+def job_headers(options: JobOptions, idempotency_key: str) -> dict[str, str]:
+    """What a submit says beside its body."""
+    headers = {"Idempotency-Key": idempotency_key}
+    if options.get("fresh"):
+        headers["Cache-Control"] = "no-cache"
+    if sticky := options.get("sticky"):
+        headers["Safelight-Sticky"] = sticky
+    return headers
 
 
 def moment_text(moment: datetime) -> str:

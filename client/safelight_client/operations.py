@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safelight_client.calls import Calls, JobOptions, id_of, job_body, moment_text
+from safelight_client.calls import Calls, JobOptions, id_of, job_body, job_headers, moment_text
 from safelight_client.downloading import MemorySink, download, file_sink
 from safelight_client.errors import JobFailed, NotFound, UnexpectedAnswer, WaitTimeout
 from safelight_client.exchange import ask_for_document, ask_for_group, ask_for_job, exchange, read_job
@@ -38,7 +38,8 @@ class Operations:
         self, model: str, given: Mapping[str, Any] | None, options: JobOptions, key: str | None = None
     ) -> Steps[Job]:
         """All sendings carry one key, so however many of them arrive, there is one job."""
-        call = self._calls.submit(job_body(model, given, options), key or str(uuid.uuid4()))
+        headers = job_headers(options, key or str(uuid.uuid4()))
+        call = self._calls.submit(job_body(model, given, options), headers)
         return ask_for_job(call, self._patience())
 
     def run(self, submit: Steps[Job], timeout: float | None, check: bool) -> Steps[Job]:
