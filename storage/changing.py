@@ -8,13 +8,14 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, bindparam, case, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Update, bindparam, case, update
 
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
 from storage.deliveries import record_events
 from storage.feed import append, entry_of
 from storage.inserting import insert_rows
+from storage.lists import one_of, pair_of
 from storage.outbox import record_consequences
 from storage.results import keep_results
 from storage.rows import JOB_COLUMNS, job_of
@@ -93,9 +94,9 @@ def _update(
     """The statement for changes of one kind. So many jobs get outputs of their own; the other values are the same
     for all."""
     statuses = [status.value for status in before]
-    query = update(JOBS).where(JOBS.c.id.in_(bindparam("ids", expanding=True)), JOBS.c.status.in_(statuses))
+    query = update(JOBS).where(one_of(JOBS.c.id, "ids"), JOBS.c.status.in_(statuses))
     if fenced:
-        query = query.where(tuple_(JOBS.c.id, JOBS.c.fence).in_(bindparam("fences", expanding=True)))
+        query = query.where(pair_of(JOBS.c.id, JOBS.c.fence, "fences"))
     values: dict[str, ColumnElement[Any]] = {name: _new(name) for name in names}
     if each_its_own:
         own = [(bindparam(f"owner_{n}", type_=JOBS.c.id.type), _new("outputs", n)) for n in range(each_its_own)]
@@ -162,8 +163,8 @@ def _keep_history(connection: Connection, changed: Sequence[Job], wanted: Change
 _END_ATTEMPTS = (
     update(ATTEMPTS)
     .where(
-        ATTEMPTS.c.job_id.in_(bindparam("ids", expanding=True)),
-        tuple_(ATTEMPTS.c.job_id, ATTEMPTS.c.fence).in_(bindparam("fences", expanding=True)),
+        one_of(ATTEMPTS.c.job_id, "ids"),
+        pair_of(ATTEMPTS.c.job_id, ATTEMPTS.c.fence, "fences"),
     )
     .values(
         finished_at=bindparam("ended_at"),

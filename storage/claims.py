@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     Integer,
@@ -15,7 +14,6 @@ from sqlalchemy import (
     delete,
     literal_column,
     select,
-    tuple_,
     update,
 )
 
@@ -29,6 +27,7 @@ from storage.circuits import Opened, begin_probe, not_closed, unblocked
 from storage.due import CLAIM_ORDER, DUE
 from storage.engine import Database
 from storage.feed import append, entry_of
+from storage.lists import one_of, pair_of
 from storage.queues import waiting_queues
 from storage.races import enter_races, outrun
 from storage.rows import JOB_COLUMNS, job_of
@@ -215,8 +214,6 @@ class Claims:
         return [changed[job.id] for job in lost if job.id in changed]
 
 
-_IDS: BindParameter[str] = bindparam("ids", expanding=True)
-
 # Made once: to make them anew costs SQLAlchemy more than to run them.
 _BEST = select(*JOB_COLUMNS).where(*DUE).order_by(*CLAIM_ORDER).limit(1).with_for_update(skip_locked=True)
 _BEST_OF_BATCH = _BEST.where(JOBS.c.priority == literal_column(str(int(Priority.BATCH))))
@@ -232,10 +229,10 @@ _COMPANIONS = (
     .limit(bindparam("most", type_=Integer()))
     .with_for_update(skip_locked=True)
 )
-_LOCK = select(*JOB_COLUMNS).where(JOBS.c.id.in_(_IDS)).order_by(JOBS.c.id).with_for_update()
+_LOCK = select(*JOB_COLUMNS).where(one_of(JOBS.c.id, "ids")).order_by(JOBS.c.id).with_for_update()
 _MINE = (
     select(JOBS.c.id)
-    .where(JOBS.c.id.in_(_IDS), tuple_(JOBS.c.id, JOBS.c.fence).in_(bindparam("fences", expanding=True)), RUNNING)
+    .where(one_of(JOBS.c.id, "ids"), pair_of(JOBS.c.id, JOBS.c.fence, "fences"), RUNNING)
     .order_by(JOBS.c.id)  # as a conclusion locks them, or now and then each would wait for the other
     .with_for_update()
     .cte()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal, select, union_all
 from sqlalchemy.exc import IntegrityError
 
 from config.failpoints import failpoint
@@ -16,6 +16,7 @@ from storage.changing import change
 from storage.deliveries import forget_deliveries
 from storage.engine import Database
 from storage.feed import append, entry_of
+from storage.lists import one_of
 from storage.needs import await_needs
 from storage.outbox import record_deleted
 from storage.rows import JOB_COLUMNS, attempt_of, job_of
@@ -23,7 +24,7 @@ from storage.statuses import QUEUED, WAITING
 from storage.submissions import Submitted, insert_submissions
 from storage.tables import ARTIFACTS, ATTEMPTS, JOBS, UPLOADS
 
-_OF_IDS = select(*JOB_COLUMNS).where(JOBS.c.id.in_(bindparam("ids", expanding=True)))
+_OF_IDS = select(*JOB_COLUMNS).where(one_of(JOBS.c.id, "ids"))
 _UNFINISHED = (Status.WAITING, Status.QUEUED, Status.RUNNING)
 
 
