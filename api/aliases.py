@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from api.bodies import body_of
 from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.documents import AliasDocument, AliasListDocument, ProblemDocument
@@ -76,12 +77,7 @@ router = APIRouter(
 )
 
 
-def _body(shape: type[BaseModel], *, required: bool) -> dict[str, Any]:
-    content = {"application/json": {"schema": shape.model_json_schema()}}
-    return {"requestBody": {"required": required, "content": content}}
-
-
-@router.post("", response_model=AliasDocument, openapi_extra=_body(AliasRequest, required=True))
+@router.post("", response_model=AliasDocument, openapi_extra=body_of(AliasRequest, required=True))
 async def put_alias(request: Request, context: Ctx) -> Response:
     """Make an alias, or a new revision of one. In force at once here, and within a second everywhere."""
     wanted = check_fields(AliasRequest, await read_object(request), "The alias is not valid.")
@@ -104,7 +100,7 @@ async def get_alias(name: str, context: Ctx) -> Response:
     return await _shown(context, name)
 
 
-@router.post("/{name}/rollback", response_model=AliasDocument, openapi_extra=_body(RollBackRequest, required=False))
+@router.post("/{name}/rollback", response_model=AliasDocument, openapi_extra=body_of(RollBackRequest, required=False))
 async def roll_back(name: str, request: Request, context: Ctx) -> Response:
     """What an earlier revision said is in force again, as a new revision."""
     body = await read_object(request) if request.headers.get("content-length", "0") != "0" else {}

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from api import group_orders, orders
+from api.bodies import body_of
 from api.body import read_object
 from api.context import TENANT, Context, Ctx, context_of
 from api.documents import ProblemDocument
@@ -25,7 +26,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemDocument} for status in (404, 409, 413, 422, 503)
 }
 _SUBMIT: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": GroupRequest.model_json_schema()}}},
+    **body_of(GroupRequest),
     "parameters": [
         {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}},
     ],

@@ -4,12 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.bodies import body_of
 from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.documents import MendedDocument, ProblemDocument
@@ -66,11 +67,7 @@ router = APIRouter(
 )
 
 
-def _body(shape: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"content": {"application/json": {"schema": shape.model_json_schema()}}}}
-
-
-@router.post("/retry", response_model=MendedDocument, openapi_extra=_body(RetryRequest))
+@router.post("/retry", response_model=MendedDocument, openapi_extra=body_of(RetryRequest))
 async def retry_jobs(request: Request, context: Ctx) -> Response:
     """Queue failed, canceled or expired jobs again, each under its id, oldest first; each once a call."""
     wanted = check_fields(RetryRequest, await read_object(request), "The choice of jobs is not valid.")
@@ -78,7 +75,7 @@ async def retry_jobs(request: Request, context: Ctx) -> Response:
     return await _mend(context, wanted, choice, Mending(context.database).retry, _ring)
 
 
-@router.post("/purge", response_model=MendedDocument, openapi_extra=_body(PurgeRequest))
+@router.post("/purge", response_model=MendedDocument, openapi_extra=body_of(PurgeRequest))
 async def purge_jobs(request: Request, context: Ctx) -> Response:
     """Forget finished jobs and the artifacts that only they list, oldest first."""
     wanted = check_fields(PurgeRequest, await read_object(request), "The choice of jobs is not valid.")

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.bodies import body_of
 from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.documents import ProblemDocument
@@ -56,11 +57,7 @@ router = APIRouter(
 )
 
 
-def _body(shape: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": shape.model_json_schema()}}}}
-
-
-@router.post("", status_code=201, response_model=RuleDocument, openapi_extra=_body(RuleRequest))
+@router.post("", status_code=201, response_model=RuleDocument, openapi_extra=body_of(RuleRequest))
 async def create_rule(request: Request, context: Ctx) -> Response:
     """It concerns jobs that are submitted from now on; other API processes know it within a second."""
     networks = context.settings.webhook_networks
@@ -78,7 +75,7 @@ async def list_rules(context: Ctx) -> Response:
     return JSONResponse({"rules": [rule_document(one) for one in found]})
 
 
-@router.post("/test", response_model=TriedRulesDocument, openapi_extra=_body(TrialRequest))
+@router.post("/test", response_model=TriedRulesDocument, openapi_extra=body_of(TrialRequest))
 async def try_rules(request: Request, context: Ctx) -> Response:
     """Which rules an event would concern, and what they would do. Nothing is done."""
     networks = context.settings.webhook_networks
@@ -98,7 +95,7 @@ async def get_rule(rule_id: str, context: Ctx) -> Response:
     return JSONResponse(rule_document(await asyncio.to_thread(context.automation.rules.get, _known(rule_id), TENANT)))
 
 
-@router.patch("/{rule_id}", response_model=RuleDocument, openapi_extra=_body(RuleChange))
+@router.patch("/{rule_id}", response_model=RuleDocument, openapi_extra=body_of(RuleChange))
 async def change_rule(rule_id: str, request: Request, context: Ctx) -> Response:
     """Change what is given."""
     networks = context.settings.webhook_networks

@@ -3,12 +3,13 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.bodies import body_of
 from api.body import read_object
 from api.context import TENANT, Ctx
 from api.documents import ProblemDocument
@@ -71,11 +72,7 @@ router = APIRouter(
 )
 
 
-def _body(shape: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": shape.model_json_schema()}}}}
-
-
-@router.post("", status_code=201, response_model=ScheduleDocument, openapi_extra=_body(ScheduleRequest))
+@router.post("", status_code=201, response_model=ScheduleDocument, openapi_extra=body_of(ScheduleRequest))
 async def create_schedule(request: Request, context: Ctx) -> Response:
     """Have a job made at each tick, from the next one on."""
     wanted = check_fields(ScheduleRequest, await read_object(request), _COMPLAINT)
@@ -107,7 +104,7 @@ async def list_schedules(context: Ctx) -> Response:
     return JSONResponse({"schedules": [schedule_document(one) for one in found]})
 
 
-@router.post("/test", response_model=TicksDocument, openapi_extra=_body(ClockRequest))
+@router.post("/test", response_model=TicksDocument, openapi_extra=body_of(ClockRequest))
 async def test_clock(request: Request) -> Response:
     """When it would tick next."""
     wanted = check_fields(ClockRequest, await read_object(request), _COMPLAINT)
@@ -126,7 +123,7 @@ async def get_schedule(schedule_id: str, context: Ctx) -> Response:
     return JSONResponse(schedule_document(found))
 
 
-@router.patch("/{schedule_id}", response_model=ScheduleDocument, openapi_extra=_body(ScheduleChange))
+@router.patch("/{schedule_id}", response_model=ScheduleDocument, openapi_extra=body_of(ScheduleChange))
 async def change_schedule(schedule_id: str, request: Request, context: Ctx) -> Response:
     """Change what is given. Another clock begins with its next tick; so does one that is enabled again."""
     given = check_fields(ScheduleChange, await read_object(request), _COMPLAINT).model_dump(exclude_unset=True)

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope
 
 from api import orders
+from api.bodies import body_of
 from api.body import read_bounded
 from api.context import Context, context_of
 from api.documents import JobDocument, ProblemDocument
@@ -28,7 +29,7 @@ _HEADERS = {
     "X-Stainless-Retry-Count": "1 or more: a resend of the same body is answered with the job it made before",
 }
 _DESCRIPTION: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": JobRequest.model_json_schema()}}},
+    **body_of(JobRequest),
     "parameters": [
         {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": text}
         for name, text in _HEADERS.items()

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.bodies import body_of
 from api.body import read_object
 from api.context import TENANT, Context, Ctx
 from api.documents import ProblemDocument
@@ -73,11 +74,7 @@ router = APIRouter(
 )
 
 
-def _body(shape: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": shape.model_json_schema()}}}}
-
-
-@router.post("", status_code=201, response_model=NewTriggerDocument, openapi_extra=_body(TriggerRequest))
+@router.post("", status_code=201, response_model=NewTriggerDocument, openapi_extra=body_of(TriggerRequest))
 async def create_trigger(request: Request, context: Ctx) -> Response:
     """Have a job made of each event. The secret is in this answer, and in no other."""
     wanted = check_fields(TriggerRequest, await read_object(request), _COMPLAINT)
@@ -117,7 +114,7 @@ async def get_trigger(trigger_id: str, context: Ctx) -> Response:
     return JSONResponse(trigger_document(await _get(context, trigger_id)))
 
 
-@router.patch("/{trigger_id}", response_model=TriggerDocument, openapi_extra=_body(TriggerChange))
+@router.patch("/{trigger_id}", response_model=TriggerDocument, openapi_extra=body_of(TriggerChange))
 async def change_trigger(trigger_id: str, request: Request, context: Ctx) -> Response:
     """Change what is given."""
     given = check_fields(TriggerChange, await read_object(request), _COMPLAINT).model_dump(exclude_unset=True)
@@ -134,7 +131,7 @@ async def change_trigger(trigger_id: str, request: Request, context: Ctx) -> Res
     return JSONResponse(trigger_document(changed))
 
 
-@router.post("/{trigger_id}/test", response_model=TriedTriggerDocument, openapi_extra=_body(TriggerTrial))
+@router.post("/{trigger_id}/test", response_model=TriedTriggerDocument, openapi_extra=body_of(TriggerTrial))
 async def try_trigger(trigger_id: str, request: Request, context: Ctx) -> Response:
     """Which job an event, or a file of some name, would submit. Nothing is submitted."""
     wanted = check_fields(TriggerTrial, await read_object(request), "The trial is not valid.")

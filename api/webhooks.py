@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from api.bodies import body_of
 from api.body import read_object
 from api.context import TENANT, Ctx
 from api.documents import (
@@ -38,7 +39,7 @@ class RedeliverRequest(BaseModel):
     dry_run: bool = False
 
 
-_BODY = {"requestBody": {"content": {"application/json": {"schema": RedeliverRequest.model_json_schema()}}}}
+_BODY = body_of(RedeliverRequest, required=False)
 
 router = APIRouter(
     prefix="/v1/webhooks",

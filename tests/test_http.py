@@ -1,6 +1,8 @@
 """The job API as a client uses it, against a real stack."""
 
 import contextlib
+import json
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -206,6 +208,16 @@ def test_health_readiness_metrics_and_openapi_answer(stack: RunningStack) -> Non
     StatsDocument.model_validate(stack.http.get("/v1/stats").json())
     paths = stack.http.get("/openapi.json").json()["paths"]
     assert {"/v1/jobs", "/v1/jobs/{job_id}", "/v1/models", "/v1/artifacts/{key}"} <= set(paths)
+
+
+def test_every_reference_of_the_description_leads_somewhere(stack: RunningStack) -> None:
+    document = stack.http.get("/openapi.json").json()
+    for reference in set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(document))):
+        found = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+    group = document["paths"]["/v1/groups"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert group["properties"]["fan_out"]["anyOf"][0]["properties"]["seeds"]["type"] == "array"
 
 
 def test_a_client_that_leaves_while_it_waits_disturbs_nobody(stack: RunningStack) -> None:
