@@ -13,7 +13,7 @@ from cli.watching import follow
 
 
 @click.command("generate")
-@click.argument("prompt")
+@click.argument("prompt", required=False)
 @click.option("--model", "-m", help="Name, alias or name@version; default: the catalog's default.")
 @click.option("--seed", type=int)
 @click.option("--seeds", metavar="N,N,…", help="One job for each of them, as a group.")
@@ -34,7 +34,7 @@ from cli.watching import follow
 def generate_command(
     api: Api,
     as_json: bool,
-    prompt: str,
+    prompt: str | None,
     model: str | None,
     seed: int | None,
     seeds: str | None,
@@ -45,8 +45,11 @@ def generate_command(
     no_cache: bool,
     no_wait: bool,
 ) -> None:
-    """Submit PROMPT, show its progress, save what comes out."""
-    given: dict[str, Any] = {"prompt": prompt, **dict(bring(api, text) for text in inputs)}
+    """Submit PROMPT, show its progress, save what comes out. A model that takes no words needs no PROMPT."""
+    if prompt is None and not inputs:
+        raise click.UsageError("say what to make: PROMPT, or an --input")
+    given: dict[str, Any] = {} if prompt is None else {"prompt": prompt}
+    given |= dict(bring(api, text) for text in inputs)
     if seed is not None:
         given["seed"] = seed
     if first and not seeds:
@@ -136,8 +139,9 @@ def _summary(job: Document, files: list[str]) -> str:
     timings = job["timings"]
     parts = [f"{name} {timings[f'{name}_s']:.2f} s" for name in ("queued", "load", "run") if not job["cached"]]
     took = ", ".join([*parts, f"total {timings['total_s']:.2f} s"])
-    seeds = ", ".join(str(output["seed"]) for output in job["outputs"])
-    return f"{chr(10).join(files)}\njob {job['id']}, seed {seeds}{', done before' * job['cached']}: {took}"
+    seeds = ", ".join(str(output["seed"]) for output in job["outputs"] if output["seed"] is not None)
+    told = f"job {job['id']}{f', seed {seeds}' if seeds else ''}{', done before' * job['cached']}"
+    return f"{chr(10).join(files)}\n{told}: {took}"
 
 
 def _why(job: Document) -> str:

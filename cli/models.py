@@ -63,7 +63,7 @@ def verify_command(names: tuple[str, ...], as_json: bool) -> None:
 def _line(model: Document) -> str:
     marks = ", ".join(mark for mark in ("default", "warm") if model[mark])
     name, version, kind = model["name"], model["versions"][-1], model["media_kind"]
-    return f"{name:<12} {version:<6} {kind:<6} {marks:<14} {model['description']}"
+    return f"{name:<16} {version:<6} {kind:<6} {marks:<14} {model['description']}"
 
 
 def _figures(version: Document) -> str:

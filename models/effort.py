@@ -25,8 +25,9 @@ def count_frames(resolved: Input) -> int:
 
 
 def count_drawn(resolved: Input) -> int:
-    """Of a walk: its frames are chosen from twice as many."""
-    return 2 * count_frames(resolved)
+    """Of a walk: its frames are chosen from twice as many, or 24 more, so that a short film is even as well."""
+    frames = count_frames(resolved)
+    return frames + max(frames, 24)
 
 
 def count_work(runner: str, resolved: Input) -> float:

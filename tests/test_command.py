@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.pictures import picture
 from tests.servers import free_port, wait_until
@@ -44,6 +45,19 @@ def test_generate_uploads_a_file_that_an_input_names(stack: RunningStack, tmp_pa
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.png").read_bytes() == picture()
     assert run("generate", "a", "-m", "noop", "-i", "media=@nowhere.png", url=stack.url).returncode == 2
+
+
+def test_a_model_without_words_needs_no_prompt_and_a_command_without_anything_is_wrong(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    picture, large = tmp_path / "small.png", tmp_path / "large.png"
+    Image.new("RGB", (9, 5), "teal").save(picture)
+    done = run("generate", "-m", "enlarge", "-i", f"image=@{picture}", "-o", str(large), url=stack.url)
+    assert done.returncode == 0, done.stderr
+    assert "seed" not in done.stdout
+    with Image.open(large) as image:
+        assert image.size == (18, 10)
+    assert run("generate", "-m", "enlarge", url=stack.url).returncode == 2
 
 
 def test_generate_can_leave_at_once_with_the_id(stack: RunningStack) -> None:

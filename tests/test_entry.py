@@ -134,7 +134,8 @@ def test_what_begins_with_a_picture_takes_the_last_steps_only_and_a_walk_draws_t
 
     assert effort("scenes", steps=8) == (8, 0.08)
     assert effort("scenes-img2img", image="upload:1", steps=10, strength=0.5) == (5, 0.05)
-    assert effort("scenes-walk", to="b", seconds=2, fps=10, steps=8) == (40, 3.2)
-    assert effort("scenes-walk", to="b", seconds=2, fps=10, steps=8, strength=0.5, image="upload:1") == (40, 1.6)
+    assert effort("scenes-walk", to="b", seconds=3, fps=10, steps=8) == (60, 4.8)
+    assert effort("scenes-walk", to="b", seconds=3, fps=10, steps=8, strength=0.5, image="upload:1") == (60, 2.4)
+    assert effort("scenes-walk", to="b", seconds=1, fps=10, steps=8) == (34, 2.72)
     assert effort("speech", prompt="four") == (1, 4.0)
     assert effort("enlarge", factor=3) == (1, 9.0)

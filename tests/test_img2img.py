@@ -79,7 +79,7 @@ def test_the_same_work_gives_the_same_bytes_and_says_what_it_was(runner: Diffuse
     manifest = read_manifest(first.data, "image/png")
     assert manifest is not None
     assert manifest["input"]["image"].startswith("sha256:")
-    assert manifest["input"]["strength"] == 0.8
+    assert manifest["input"]["strength"] == 0.9
 
 
 def test_each_job_of_a_batch_has_its_own_picture_and_a_bad_one_harms_nobody(

@@ -77,8 +77,8 @@ def test_progress_is_told_frame_by_frame_as_the_entry_says_and_denoising_shows_l
     shoot(runner, wanted, watch)
     told = [step for step, _ in watch.steps]
     assert told == sorted(told)
-    assert watch.steps[-1] == (16, 16)
-    assert walking().steps(wanted.input) == 16
+    assert watch.steps[-1] == (32, 32)
+    assert walking().steps(wanted.input) == 32
     assert watch.pulses >= 4 * len(told)
 
 

@@ -11,6 +11,7 @@ import { paper, stateOf } from "./wall.js";
 import { bytes, duration, moment, ownUrl, promptOf } from "./words.js";
 
 const MOST_ENLARGED = 2.25;
+const KINDS = { image: "Picture", video: "Film", audio: "Sound" };
 
 export class Viewer {
   #attempts = new Map(); // `id seq` → the attempts as they stood then
@@ -133,9 +134,14 @@ export class Viewer {
         typeof value === "object" ? stringify(value) : String(value),
       ]),
       [
-        "Picture",
+        KINDS[output?.media_type.split("/")[0]] ?? "Output",
         output &&
-          [output.width && `${output.width} × ${output.height}`, format(output), bytes(output.bytes)]
+          [
+            output.width && `${output.width} × ${output.height}`,
+            output.duration_s && duration(output.duration_s),
+            format(output),
+            bytes(output.bytes),
+          ]
             .filter(Boolean)
             .join(", "),
       ],
