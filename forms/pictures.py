@@ -3,8 +3,6 @@
 import io
 from typing import Any
 
-from PIL import Image
-
 from jobs.values import Output
 
 FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
@@ -25,6 +23,8 @@ def is_convertible(media_type: str, wanted: str | None) -> bool:
 def convert_image(data: bytes, wanted: str, quality: int | None = None, side: int | None = None) -> bytes:
     """The same image in one of the FORMATS; quality from 0 to 100, for those that lose something. No side of it is
     longer than `side`."""
+    from PIL import Image  # here: who starts, starts without it
+
     made = io.BytesIO()
     options: dict[str, Any] = {} if wanted == "png" else {"quality": _QUALITY if quality is None else quality}
     with Image.open(io.BytesIO(data)) as image:

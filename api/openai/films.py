@@ -4,8 +4,10 @@ import io
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _COLUMNS = 4
 _TILES = _COLUMNS * _COLUMNS
@@ -23,6 +25,8 @@ def thumbnail(film: Path) -> bytes:
 
 def spritesheet(film: Path) -> bytes:
     """JPEG: sixteen frames in four rows, from the first to one near the end. Raises: NoFilm."""
+    from PIL import Image  # here, as below: who starts, starts without it
+
     tiles = [_shrunk(frame) for frame in islice(_frames(film, _TILES), _TILES)]
     width, height = tiles[0].size
     sheet = Image.new("RGB", (width * _COLUMNS, height * -(-len(tiles) // _COLUMNS)))
@@ -31,7 +35,7 @@ def spritesheet(film: Path) -> bytes:
     return _encoded(sheet, "JPEG")
 
 
-def _frames(film: Path, wanted: int) -> Iterator[Image.Image]:
+def _frames(film: Path, wanted: int) -> "Iterator[Image]":
     """So many frames from all over the film, and then perhaps more; at least one. Raises: NoFilm."""
     import av  # twenty megabytes, for what few ask for
 
@@ -48,11 +52,11 @@ def _frames(film: Path, wanted: int) -> Iterator[Image.Image]:
         raise NoFilm
 
 
-def _shrunk(frame: Image.Image) -> Image.Image:
+def _shrunk(frame: "Image") -> "Image":
     return frame.resize((_TILE_WIDTH, max(1, _TILE_WIDTH * frame.height // frame.width)))
 
 
-def _encoded(image: Image.Image, form: str) -> bytes:
+def _encoded(image: "Image", form: str) -> bytes:
     made = io.BytesIO()
     image.save(made, form, quality=85)
     return made.getvalue()
