@@ -34,7 +34,7 @@ def schedule(stack: RunningStack, **given: Any) -> dict[str, Any]:
 
 def made_by(stack: RunningStack, prompt: str) -> list[dict[str, Any]]:
     jobs = stack.http.get("/v1/jobs", params={"limit": 200}).json()["jobs"]
-    return [job for job in jobs if job["input"]["prompt"].startswith(prompt)]
+    return [job for job in jobs if job["input"].get("prompt", "").startswith(prompt)]
 
 
 def test_every_second_one_job_runs_until_the_schedule_is_deleted(stack: RunningStack) -> None:

@@ -26,7 +26,7 @@ def opened(encoded: str | None) -> Image.Image:
 def jobs(stack: RunningStack, prompt: str) -> list[str]:
     """The jobs of that prompt, newest first."""
     listed = stack.http.get("/v1/jobs", params={"limit": 200}).json()["jobs"]
-    return [job["id"] for job in listed if job["input"]["prompt"] == prompt]
+    return [job["id"] for job in listed if job["input"].get("prompt") == prompt]
 
 
 def test_a_script_that_knows_only_openais_names_gets_a_picture_of_the_size_it_says(

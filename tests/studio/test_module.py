@@ -78,7 +78,8 @@ def test_a_submit_whose_answer_was_lost_is_one_job(visit: Visit) -> None:
     visit.page.unroute("**/v1/jobs")
     assert len(lost) == 2
     assert lost[0] == lost[1]
-    found = [job["id"] for job in visit.stack.http.get("/v1/jobs").json()["jobs"] if "late" in job["input"]["prompt"]]
+    jobs = visit.stack.http.get("/v1/jobs").json()["jobs"]
+    found = [job["id"] for job in jobs if "late" in job["input"].get("prompt", "")]  # some models take no words
     assert found == [job_id]
 
 
