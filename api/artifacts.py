@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 
 from api.context import TENANT, Context, Ctx
 from api.documents import ProblemDocument
+from api.downloads import Download
 from api.problems import problem
 from storage.artifacts import MEDIA_TYPES
 
@@ -22,7 +23,7 @@ GUARDED = {
 router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"], responses={404: {"model": ProblemDocument}})
 
 
-@router.api_route("/{key}", methods=["GET", "HEAD"], response_class=FileResponse)
+@router.api_route("/{key}", methods=["GET", "HEAD"], response_class=Download)
 async def get_artifact(key: str, context: Ctx, if_none_match: Annotated[str | None, Header()] = None) -> Response:
     """Served while some job lists it."""
     path = await find_listed(context, key)
@@ -33,7 +34,7 @@ async def get_artifact(key: str, context: Ctx, if_none_match: Annotated[str | No
     if if_none_match and (digest in if_none_match or if_none_match.strip() == "*"):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     media_type = MEDIA_TYPES.get(extension, "application/octet-stream")
-    return FileResponse(path, headers=headers, media_type=media_type)
+    return Download(path, headers=headers, media_type=media_type)
 
 
 async def find_listed(context: Context, key: str) -> Path | None:

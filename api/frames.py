@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from api.documents import JobDocument, ProblemDocument
 from api.documents_groups import GroupDocument
+from forms.strict_json import fit_member
 from jobs.errors import FieldFault, InvalidInput
 
 IDS_MOST = 1_000  # in one frame
@@ -124,6 +125,12 @@ def parse_frame(said: dict[str, Any]) -> ClientFrame:
         return _CLIENT_FRAME.validate_python(said)
     except ValidationError as wrong:
         raise InvalidInput("The frame is not valid.", [_fault(fault) for fault in wrong.errors()]) from wrong
+
+
+def ref_in(text: str) -> Ref:
+    """The ref of a frame that is refused unread, where it has one: whoever asked waits for the answer."""
+    ref = fit_member(text, "ref")
+    return ref if isinstance(ref, str | int) else None
 
 
 def accepted(ref: Ref, job_text: str) -> str:

@@ -113,7 +113,11 @@ class Session:
             text = message.get("text")
             if text is None:
                 raise InvalidInput("Frames are JSON text.")
-            said = parse_object(text.encode())
+            try:
+                said = parse_object(text.encode())
+            except InvalidInput:
+                ref = frames.ref_in(text)
+                raise
             ref = said.get("ref") if isinstance(said.get("ref"), str | int) else None
             await self._obey(frames.parse_frame(said))
         except SafelightError as fault:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.client import Api, Document, Refused
-from cli.options import attempt_line, job_line, job_page, show, with_api
+from cli.options import agree, attempt_line, job_line, job_page, show, with_api
 from cli.watching import follow
 
 _STATUSES = ("queued", "running", "succeeded", "failed", "canceled", "expired")
@@ -113,8 +113,7 @@ def _mend(api: Api, verb: str, chosen: Document, as_json: bool, dry_run: bool, y
         words = f"would {verb} {count} job(s)" if count else "no such jobs"
         show({"count": count, "dry_run": dry_run}, as_json, lambda: words)
         return
-    if not yes:
-        click.confirm(f"{verb} {count} job(s)?", abort=True, err=True)
+    agree(f"{verb} {count} job(s)?", yes or as_json, harmless=verb == "retry")
     count = sum(page["count"] for page in _pages(api, verb, chosen))
     show({"count": count, "dry_run": False}, as_json, lambda: f"{verb}: {count} job(s)")
 

@@ -1,6 +1,7 @@
 """Options that many commands share, and how they answer in words or in JSON."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,9 @@ def job_page(job: Document) -> str:
     if job["error"]:
         lines.append(f"  error     {job['error']['code']}: {job['error']['message']}")
     return "\n".join(lines)
+
+
+def agree(question: str, yes: bool, harmless: bool = False) -> None:
+    """Ask. A script, which nobody can ask, has said what it wants, where that destroys nothing."""
+    if not (yes or (harmless and not sys.stdin.isatty())):
+        click.confirm(question, abort=True, err=True)

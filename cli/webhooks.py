@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 
 from cli.client import Api, Document, Refused
-from cli.options import show, with_api
+from cli.options import agree, show, with_api
 
 _STATUSES = ("pending", "delivered", "dead")
 
@@ -65,8 +65,7 @@ def redeliver_command(
     path = "/v1/webhooks/deliveries/redeliver"
     found = api.post(path, wanted | {"dry_run": True})
     if not dry_run and found["deliveries"]:
-        if not yes:
-            click.confirm(f"deliver {found['deliveries']} again?", abort=True, err=True)
+        agree(f"deliver {found['deliveries']} again?", yes or as_json, harmless=True)
         found = api.post(path, wanted)
     verb = "would be" if found["dry_run"] else "will be"
     show(found, as_json, lambda: f"{found['deliveries']} {verb} delivered again")

@@ -49,7 +49,10 @@ class BatchRequest(BaseModel):
     @field_validator("metadata")
     @classmethod
     def _small(cls, metadata: dict[str, Any] | None) -> dict[str, Any] | None:
-        if metadata and len(json.dumps(metadata, ensure_ascii=False).encode()) > _METADATA_BYTES:
+        if (
+            metadata
+            and len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode()) > _METADATA_BYTES
+        ):
             raise ValueError("metadata may have 16 KiB")
         return metadata
 

@@ -61,7 +61,7 @@ class Envelope(BaseModel):
     @field_validator("metadata")
     @classmethod
     def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
-        if len(json.dumps(metadata, ensure_ascii=False).encode()) > _METADATA_BYTES:
+        if len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode()) > _METADATA_BYTES:
             raise ValueError("metadata may have 16 KiB")
         return metadata
 

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from jobs.errors import FieldFault, InvalidInput
@@ -13,20 +14,35 @@ _INT64 = range(-(1 << 63), 1 << 63)
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """The JSON object in these bytes. Raises: InvalidInput."""
+    """The JSON object in these bytes. Raises: InvalidInput, naming the field, or `body`."""
     try:
-        found = _DECODER.decode(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as fault:
-        raise InvalidInput("The body is not UTF-8.") from fault
+        raise _refusal("The body is not UTF-8.") from fault
+    try:
+        found = _DECODER.decode(text)
     except RecursionError as fault:
-        raise InvalidInput("The body is nested too deeply.") from fault
+        raise _refusal("The body is nested too deeply.") from fault
     except json.JSONDecodeError as fault:
-        raise InvalidInput(f"The body is not JSON: {fault}") from fault
+        raise _refusal(f"The body is not JSON: {fault}") from fault
+    except InvalidInput as fault:
+        raise _refusal(str(fault), _place_of_refused(text)) from fault
     if not isinstance(found, dict):
-        raise InvalidInput("The body must be a JSON object.")
+        raise _refusal("The body must be a JSON object.")
     if b"\\" in raw or raw.count(b"{") + raw.count(b"[") > _MAX_DEPTH:
         check_texts(found)  # what is bad in UTF-8 text comes as an escape, and so flat a body is not deep
     return found
+
+
+def fit_member(text: str, name: str) -> Any:
+    """A member of an object that parse_object refuses; None where it is not there, or is itself not fit."""
+    try:
+        found = _MARKER.decode(text)
+        member = found.get(name) if isinstance(found, dict) else None
+        check_texts(member)
+    except (json.JSONDecodeError, RecursionError, InvalidInput):
+        return None
+    return member
 
 
 def check_texts(value: Any) -> None:
@@ -38,6 +54,10 @@ def fingerprint(body: Any) -> str:
     """The same for every way of writing the same JSON."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _refusal(detail: str, path: str = "") -> InvalidInput:
+    return InvalidInput(detail, [FieldFault(path or "body", detail)])
 
 
 def _whole_number(text: str) -> int:
@@ -71,9 +91,47 @@ _DECODER = json.JSONDecoder(
 )
 
 
+class _Refused:
+    """Stands where a value was that is refused: a decoder does not say where it stumbled."""
+
+
+def _marking(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def mark(found: Any) -> Any:
+        try:
+            return hook(found)
+        except InvalidInput:
+            return _Refused()
+
+    return mark
+
+
+_MARKER = json.JSONDecoder(
+    parse_int=_marking(_whole_number),
+    parse_float=_marking(_number),
+    parse_constant=_marking(_refuse_constant),
+    object_pairs_hook=_marking(_object),
+)
+
+
+def _place_of_refused(text: str) -> str:
+    """The path of the first value that is refused; nothing where the text is no JSON besides."""
+    try:
+        return next(_refused_places(_MARKER.decode(text), ""), "")
+    except (json.JSONDecodeError, RecursionError):
+        return ""
+
+
+def _refused_places(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, _Refused):
+        yield path
+    elif isinstance(value, dict | list):
+        for name, member in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _refused_places(member, f"{path}.{name}" if path else str(name))
+
+
 def _check_texts(value: Any, path: str, depth: int) -> None:
     if depth > _MAX_DEPTH:
-        raise InvalidInput("The body is nested too deeply.")
+        raise _refusal("The body is nested too deeply.")
     if isinstance(value, str):
         _check_text(value, path)
     elif isinstance(value, dict):

@@ -181,7 +181,11 @@ def test_an_artifact_has_an_etag_ranges_and_lives_in_caches_for_ever(stack: Runn
     head = stack.http.head(output["url"])
     assert (head.status_code, head.headers["content-length"]) == (200, str(output["bytes"]))
     beyond = stack.http.get(output["url"], headers={"Range": "bytes=999999-"})
-    assert beyond.status_code == 416
+    assert (beyond.status_code, beyond.headers["content-type"]) == (416, "application/problem+json")
+    assert beyond.headers["content-range"] == f"bytes */{output['bytes']}"
+    for no_range in ("bytes=x", "items=1-2", "bytes"):
+        answer = stack.http.get(output["url"], headers={"Range": no_range})
+        assert (answer.status_code, answer.content) == (200, whole.content)
 
 
 def test_models_are_listed_with_the_schema_of_their_input(stack: RunningStack) -> None:

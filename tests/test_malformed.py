@@ -165,6 +165,30 @@ def test_a_call_that_makes_no_sense_is_refused(
     assert_problem(stack.http.request(method, path), status, word)
 
 
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b'{"model":"noop","input":{"prompt":"x","duration_s":NaN}}', "#/input/duration_s"),
+        (noop(seed=1 << 64), "#/input/seed"),
+        (job(metadata={"a": [1, {"b": 1 << 63}]}), "#/metadata/a/1/b"),
+        (b'{"model":"noop","input":{"prompt":"x","prompt":"y"}}', "#/input"),
+        (b"{", "#/body"),
+    ],
+)
+def test_what_is_no_plain_json_is_refused_by_the_name_of_its_field(
+    stack: RunningStack, body: bytes, pointer: str
+) -> None:
+    faults = stack.http.post("/v1/jobs", content=body).json()["errors"]
+    assert [fault["pointer"] for fault in faults] == [pointer]
+
+
+def test_metadata_may_have_16_kib_as_it_was_sent(stack: RunningStack) -> None:
+    for size, status in ((16_384, 202), (16_385, 422)):
+        metadata = b'{"a":"' + b"x" * (size - 8) + b'"}'
+        body = b'{"model":"noop","input":{"prompt":"x"},"metadata":' + metadata + b"}"
+        assert stack.http.post("/v1/jobs", content=body).status_code == status
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\there"])
 def test_an_idempotency_key_must_be_short_printable_text(stack: RunningStack, key: str) -> None:
     answer = stack.http.post("/v1/jobs", content=job(), headers={"Idempotency-Key": key})

@@ -120,6 +120,15 @@ async def test_a_bad_frame_is_answered_with_a_problem_and_the_socket_lives_on(
         assert await me.hear() == {"type": "pong", "ref": "still there"}
 
 
+@pytest.mark.parametrize("prompt", ['"\\u0000"', '"\\ud800"', "NaN", "18446744073709551616", '"","prompt":""'])
+async def test_a_submit_that_is_refused_unread_is_answered_by_its_ref(stack: RunningStack, prompt: str) -> None:
+    async with client(stack.url) as me:
+        said = '{"type":"submit","ref":"mine","job":{"model":"noop","input":{"prompt":%s}}}'
+        await me.connection.send(said % prompt)
+        frame = await me.hear()
+        assert (frame["type"], frame["ref"], frame["problem"]["status"]) == ("error", "mine", 422), frame
+
+
 async def test_an_idempotency_key_makes_one_job_on_the_socket_too(stack: RunningStack) -> None:
     job = {"model": "noop", "input": {"prompt": "once"}}
     async with client(stack.url) as me:

@@ -4,9 +4,10 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from api.context import TENANT, Context, Ctx
+from api.downloads import Download
 from api.openai.pages import page_document
 from api.streamed_form import Form, read_form
 from jobs.errors import FieldFault, FileMissing, InvalidInput
@@ -74,7 +75,7 @@ async def get_content(file_id: str, context: Ctx) -> Response:
     if path is None:
         raise FileMissing(f"The bytes of {file_id} are gone.")
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
-    return FileResponse(path, media_type="application/octet-stream", filename=file.filename, headers=headers)
+    return Download(path, media_type="application/octet-stream", filename=file.filename, headers=headers)
 
 
 def file_document(file: File) -> dict[str, Any]:

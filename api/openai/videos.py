@@ -5,12 +5,13 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from api import orders
 from api.artifacts import GUARDED, find_listed
 from api.body import read_object
 from api.context import TENANT, Context, Ctx
+from api.downloads import Download
 from api.multipart import is_form
 from api.openai.bringing import place_with, read_wish
 from api.openai.films import NoFilm, spritesheet, thumbnail
@@ -89,7 +90,7 @@ async def get_content(
     if path is None:
         raise JobNotFound("The film is no more.")
     if variant == "video":
-        return FileResponse(path, media_type=job.outputs[0].media_type, headers=GUARDED)
+        return Download(path, media_type=job.outputs[0].media_type, headers=GUARDED)
     draw, media_type = _STILLS[variant]
     try:
         return Response(await asyncio.to_thread(draw, path), media_type=media_type, headers=GUARDED)
