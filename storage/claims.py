@@ -178,7 +178,7 @@ class Claims:
         with self.database.writing() as connection:
             before = self.database.now(connection) - timedelta(seconds=age_s)
             old = select(*JOB_COLUMNS).where(JOBS.c.finished_at < before).order_by(JOBS.c.finished_at).limit(limit)
-            retired = [job_of(row) for row in connection.execute(old)]
+            retired = [job_of(row) for row in connection.execute(old.with_for_update(skip_locked=True))]
             if retired:
                 connection.execute(delete(JOBS).where(JOBS.c.id.in_([job.id for job in retired])))
                 append(connection, [entry_of(job, "retire") for job in retired])

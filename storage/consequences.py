@@ -22,6 +22,7 @@ Follow = Callable[[Connection, Sequence[Consequence], datetime], Sequence[Change
 """What follows from consequences in one respect: changes rows, and returns what it changed or made."""
 
 _AT_ONCE = 100
+_TRIES = 3  # alone, until one is set aside
 
 
 class Consequences:
@@ -49,16 +50,17 @@ class Consequences:
             How many, and what changed or was made.
         """
         try:
-            return self._work_off(_AT_ONCE)
+            return self._work_off(_AT_ONCE, [])
         except StoreUnavailable:
             raise
         except Exception:  # whatever one of them leads to, the others must be done
             log.exception("consequences stumbled: the oldest alone")
             return self._alone()
 
-    def _work_off(self, limit: int) -> tuple[int, list[Changed]]:
+    def _work_off(self, limit: int, tried: list[int]) -> tuple[int, list[Changed]]:
         with self._database.writing() as connection:
             happened = _take(connection, limit)
+            tried += [one.id for one in happened]
             if not happened:
                 return 0, []
             now = self._database.now(connection)
@@ -68,16 +70,25 @@ class Consequences:
         return len(happened), changed
 
     def _alone(self) -> tuple[int, list[Changed]]:
-        try:
-            return self._work_off(1)
-        except StoreUnavailable:
-            raise
-        except Exception as fault:
-            with self._database.writing() as connection:
-                ids = [one.id for one in _take(connection, 1)]
-                aside = update(CONSEQUENCES).where(CONSEQUENCES.c.id.in_(ids))
-                connection.execute(aside.values(fault=f"{type(fault).__name__}: {fault}"))
-            return 1, []
+        """The oldest. It may have met another process that began the same work: then the next try finds that."""
+        tried: list[int] = []
+        while True:
+            try:
+                return self._work_off(1, tried)
+            except StoreUnavailable:
+                raise
+            except Exception as fault:
+                if not tried:
+                    raise
+                if tried.count(tried[-1]) == _TRIES:
+                    self._set_aside(tried[-1], fault)
+                    return 1, []
+
+    def _set_aside(self, stumbled_over: int, fault: Exception) -> None:
+        """This one and no other, though another courier may have it by now."""
+        aside = update(CONSEQUENCES).where(CONSEQUENCES.c.id == stumbled_over)
+        with self._database.writing() as connection:
+            connection.execute(aside.values(fault=f"{type(fault).__name__}: {fault}"))
 
 
 def _take(connection: Connection, limit: int) -> list[Consequence]:

@@ -14,6 +14,7 @@ from jobs.errors import Conflict, GroupNotFound, SafelightError
 from jobs.groups import REOPENABLE, Group, GroupOrder, GroupStatus, Member
 from jobs.identity import first_id_since
 from jobs.values import FINAL, RETRYABLE, Job
+from storage.attaching import want_again
 from storage.changing import change_each
 from storage.deliveries import forget_deliveries
 from storage.engine import Database
@@ -126,6 +127,7 @@ class GroupStore:
             jobs = lock_jobs(connection, [member.job_id for member in group.members if not member.succeeded])
             again = {job.id: lifecycle.retry(job, now) for job in jobs if job.status in RETRYABLE}
             changed = list(change_each(connection, again).values())
+            want_again(connection, [need for job in changed for need in job.needs], now)
             await_needs(connection, changed)
             after = replace(group, status=GroupStatus.WAITING, cancel_requested=False, chosen=(), finished_at=None)
             after = noted(after, {job.id: job for job in changed}, now)
@@ -156,7 +158,7 @@ class GroupStore:
         with self._database.writing() as connection:
             before = self._database.now(connection) - timedelta(seconds=age_s)
             old = select(GROUPS.c.id).where(GROUPS.c.finished_at < before).order_by(GROUPS.c.finished_at).limit(limit)
-            group_ids = connection.execute(old).scalars().all()
+            group_ids = connection.execute(old.with_for_update(skip_locked=True)).scalars().all()
             if group_ids:
                 connection.execute(delete(GROUPS).where(GROUPS.c.id.in_(group_ids)))
                 append(connection, [Entry(group_id, VERB, "", None) for group_id in group_ids])

@@ -1,7 +1,7 @@
 """What jobs wait for. A job that needs others is `waiting` until all of them are there; who needs what is written
 down with the job, and those that are needed learn of it, so that their end has a consequence."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
@@ -12,8 +12,8 @@ from storage.attaching import faults_of, outcomes_of
 from storage.changing import change_all
 from storage.outbox import Consequence, mark_consequential, write_down
 from storage.rows import JOB_COLUMNS, job_of
-from storage.statuses import WAITING
-from storage.tables import JOBS, NEEDS
+from storage.statuses import FETCHABLE
+from storage.tables import JOBS, NEEDS, UPLOADS
 
 GONE = "gone"  # stands for the status of what was deleted
 
@@ -49,7 +49,7 @@ def await_needs(connection: Connection, jobs: Iterable[Job]) -> None:
 
 def meet_needs(connection: Connection, happened: Sequence[Consequence], now: datetime) -> list[Job]:
     """Of those that wait for what is over now: release those that have all they need, and end those that will
-    never have it.
+    never have it. What was retried since is not over: its next end will be heard of.
 
     Returns:
         The jobs that changed.
@@ -59,9 +59,15 @@ def meet_needs(connection: Connection, happened: Sequence[Consequence], now: dat
         return []
     query = select(NEEDS.c.job_id, NEEDS.c.need_id).where(NEEDS.c.need_id.in_(over))
     met: dict[str, list[str]] = {}
-    for job_id, need_id in connection.execute(query):
-        met.setdefault(job_id, []).append(need_id)
-    waiting = _locked(connection, met)
+    waits = connection.execute(query).all()
+    begun_again = _unfinished(connection, {row.need_id for row in waits})
+    over = {need_id: status for need_id, status in over.items() if need_id not in begun_again}
+    for job_id, need_id in waits:
+        if need_id in over:
+            met.setdefault(job_id, []).append(need_id)
+    if not met:
+        return []
+    waiting = [job for job in _locked(connection, met) if job.status is Status.WAITING]
     connection.execute(delete(NEEDS).where(NEEDS.c.need_id.in_(over), NEEDS.c.job_id.in_(list(met))))
     failed = [job for job in waiting if _fails(job, [over[need] for need in met[job.id]])]
     still = select(NEEDS.c.job_id).where(NEEDS.c.job_id.in_([job.id for job in waiting])).distinct()
@@ -86,10 +92,20 @@ def _miss(
 
 
 def _locked(connection: Connection, job_ids: Mapping[str, object]) -> list[Job]:
-    """Those that wait, in the order of ids. Before their needs are looked at: two that are met in two transactions
-    at once would each be taken for open by the other."""
-    query = select(*JOB_COLUMNS).where(JOBS.c.id.in_(list(job_ids)), WAITING).order_by(JOBS.c.id).with_for_update()
+    """In the order of ids. Before their needs are looked at: two that are met in two transactions at once would each
+    be taken for open by the other. Those too that wait no more: one that is retried now writes down its needs again,
+    which must not be forgotten with the old ones."""
+    query = select(*JOB_COLUMNS).where(JOBS.c.id.in_(list(job_ids))).order_by(JOBS.c.id).with_for_update()
     return [job_of(row) for row in connection.execute(query)]
+
+
+def _unfinished(connection: Connection, needs: Collection[str]) -> set[str]:
+    """Those of what is needed that are not over as they stand now."""
+    if not needs:
+        return set()
+    jobs = select(JOBS.c.id).where(JOBS.c.id.in_(needs), JOBS.c.status.not_in(sorted(FINAL)))
+    uploads = select(UPLOADS.c.id).where(UPLOADS.c.id.in_(needs), FETCHABLE)
+    return {need for query in (jobs, uploads) for need in connection.execute(query).scalars()}
 
 
 def _fails(job: Job, statuses: Sequence[str]) -> bool:

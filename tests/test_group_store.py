@@ -3,16 +3,22 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
+from sqlalchemy import update
 
 from jobs import lifecycle
 from jobs.errors import Conflict, GroupNotFound, JobNotFound
 from jobs.groups import GroupStatus, OnFailure
 from jobs.identity import new_job_id
+from jobs.references import MediaInput, UrlReference
+from jobs.uploads import Unfetched
 from storage.engine import Database
+from storage.group_rows import read_groups
 from storage.groups import Ordered
 from storage.tables import GROUPS, JOBS, MEMBERS
+from storage.uploads import Uploads
 from tests.companies import Company
 
 
@@ -123,3 +129,38 @@ def test_members_that_missed_the_deadline_expire(company: Company) -> None:
     company.claims.expire_overdue()
     assert company.statuses(group) == ["expired", "expired"]
     assert company.now(group).status is GroupStatus.FAILED
+
+
+def test_a_group_that_is_retried_while_old_ones_are_forgotten_is_kept(company: Company) -> None:
+    group = company.gather(1)
+    company.groups.cancel(group.id)
+    company.work_off()
+    read, retiring = Event(), Event()
+
+    def retry() -> None:
+        """As a retry of the group does, but it takes its time."""
+        with company.database.writing() as connection:
+            read_groups(connection, [group.id], lock=True)
+            read.set()
+            retiring.wait(0.5)
+            connection.execute(update(GROUPS).values(status="waiting", finished_at=None))
+
+    with ThreadPoolExecutor(1) as pool:
+        retried = pool.submit(retry)
+        assert read.wait(10.0)
+        assert company.groups.retire(-1.0) == 0
+        retried.result()
+    assert company.now(group).status is GroupStatus.WAITING
+
+
+def test_a_retry_has_what_a_member_needs_fetched_again(company: Company) -> None:
+    url = MediaInput("media", UrlReference("https://example.org/a.png"), ("image/png",))
+    group = company.gather(1, member={"media": (url,)})
+    uploads = Uploads(company.database)
+    fetching = uploads.claim(60.0)
+    assert fetching
+    uploads.conclude(fetching, Unfetched("no", again=False), (), 1.0, 60.0)
+    assert company.statuses(group) == ["failed"]
+    company.groups.retry(group.id)
+    assert company.statuses(group) == ["waiting"]
+    assert uploads.claim(60.0)

@@ -1,19 +1,24 @@
 """What is kept of each attempt, who leads, and which circuits are open: on both databases."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import Event
 
 import pytest
 from sqlalchemy import update
 
 from jobs import lifecycle
 from jobs.identity import new_job_id
-from jobs.values import Fault, Job, Priority, Submission
+from jobs.values import Fault, Job, Priority, Status, Submission
+from storage.changing import change
 from storage.circuits import Circuits
 from storage.claims import Claims, Ending
 from storage.engine import Database
 from storage.jobs import JobStore
 from storage.leadership import Leadership
+from storage.settling import lock_jobs
 from storage.tables import CIRCUITS, JOBS, LEADERS
 from tests.servers import wait_until
 
@@ -166,6 +171,29 @@ def test_finished_jobs_are_retired_after_their_time_and_unfinished_ones_never(da
     assert Claims(database).retire(3600) == 0
     wait_until(lambda: Claims(database).retire(0) == 1, "its time has come")
     assert [job.id for job in JobStore(database).list("default")] == [waiting.id]
+
+
+def test_a_job_that_is_retried_while_old_ones_are_forgotten_is_kept(database: Database) -> None:
+    job = submit(database)
+    store = JobStore(database)
+    store.cancel(job.id)
+    read, retiring = Event(), Event()
+
+    def retry() -> None:
+        """As a retry does, but it takes its time."""
+        with database.writing() as connection:
+            lock_jobs(connection, [job.id])
+            read.set()
+            retiring.wait(0.5)
+            now = database.now(connection)
+            assert change(connection, job.id, lifecycle.retry(replace(job, status=Status.CANCELED), now))
+
+    with ThreadPoolExecutor(1) as pool:
+        retried = pool.submit(retry)
+        assert read.wait(10.0)
+        assert Claims(database).retire(-1.0) == 0
+        retried.result()
+    assert store.get(job.id).status is Status.QUEUED
 
 
 @pytest.mark.parametrize("most", [1, 3, 10])

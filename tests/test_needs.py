@@ -3,7 +3,7 @@ does not come."""
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.values import Fault, IfNeedFails, Job, Lineage, Status
+from storage import needs
 from storage.claims import Ending
 from storage.consequences import Consequences
 from storage.engine import Database
@@ -168,8 +169,8 @@ def test_nobody_depends_on_a_job_that_is_not_there_or_belongs_to_another(house: 
 
 def test_two_needs_that_are_met_in_the_same_moment_release_their_job(house: Waiters) -> None:
     for _ in range(8):
-        needs = (house.submit(), house.submit())
-        job_id = house.submit(needs=needs)
+        both = (house.submit(), house.submit())
+        job_id = house.submit(needs=both)
         barrier = threading.Barrier(2, timeout=30)
         running = [house.claim_one(), house.claim_one()]
 
@@ -233,3 +234,50 @@ def test_a_courier_that_dies_amid_consequences_has_done_none_of_them(house: Wait
     assert house.status(job_id) is Status.WAITING
     house.work_off()
     assert house.status(job_id) is Status.QUEUED
+
+
+def test_a_job_that_is_retried_while_its_canceled_self_is_looked_at_is_released(
+    house: Waiters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need = house.submit()
+    job_id = house.submit(needs=(need,))
+    house.store.cancel(job_id)
+    house.succeed(house.claim_one())
+    locked = needs._locked
+    retrying: list[Future[Job]] = []
+
+    def locked_then_retried(*given: Any) -> list[Job]:
+        found = locked(*given)
+        retrying.append(pool.submit(house.store.retry, job_id))
+        wait(retrying, timeout=0.5)
+        return found
+
+    with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patched:
+        patched.setattr(needs, "_locked", locked_then_retried)
+        house.consequences.work_off()
+    assert retrying[0].result().status is Status.WAITING
+    house.work_off()
+    assert house.status(job_id) is Status.QUEUED
+
+
+def test_the_end_of_a_need_that_was_retried_before_anybody_looked_fails_nobody(house: Waiters) -> None:
+    need = house.submit()
+    job_id = house.submit(needs=(need,))
+    house.ruin(house.claim_one())
+    house.store.retry(need)
+    house.work_off()
+    assert house.status(job_id) is Status.WAITING
+    house.succeed(house.claim_one())
+    house.work_off()
+    assert house.status(job_id) is Status.QUEUED
+
+
+def test_a_chain_that_is_retried_by_a_filter_waits_whatever_each_of_it_came_to(house: Waiters) -> None:
+    need = house.submit()
+    job_id = house.submit(needs=(need,))
+    house.store.cancel(need)
+    house.work_off()
+    assert house.status(job_id) is Status.FAILED
+    Mending(house.database).retry(Choice("default", [Status.FAILED, Status.CANCELED]), "", 100)
+    house.work_off()
+    assert (house.status(need), house.status(job_id)) == (Status.QUEUED, Status.WAITING)

@@ -90,6 +90,19 @@ def test_when_all_end_at_once_in_as_many_threads_the_first_few_succeed(company: 
     assert company.now(group).status is GroupStatus.SUCCEEDED
 
 
+def test_who_is_retried_by_itself_after_the_race_succeeds_too(company: Company) -> None:
+    group = company.gather(2, ANY)
+    winner, loser = company.claim_one(), company.claim_one()
+    for job in (winner, loser):
+        company.claims.conclude([Ending(job.id, job.fence, paint, race=group.id)])
+    assert company.statuses(group) == ["succeeded", "canceled"]
+    company.store.retry(loser.id)
+    again = company.claim_one()
+    company.claims.conclude([Ending(again.id, again.fence, paint, race=group.id)])
+    assert company.statuses(group) == ["succeeded", "succeeded"]
+    assert company.now(group).chosen == (0,)
+
+
 def test_a_member_that_fails_ends_the_others_of_all(company: Company) -> None:
     group = company.gather(3)
     company.ruin(company.claim_one())
