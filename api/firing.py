@@ -14,7 +14,7 @@ from api.documents import JobDocument, ProblemDocument
 from api.signatures import check_signature
 from api.waiting import POLL_AFTER_S
 from forms.desk import Order
-from forms.strict_json import fingerprint, parse_object
+from forms.strict_json import check_texts, fingerprint, parse_object
 from jobs.errors import Conflict, TriggerNotFound
 from jobs.groups import GroupOrder
 from jobs.identity import parse_job_id
@@ -53,9 +53,11 @@ async def fire(trigger_id: str, request: Request, context: Ctx) -> Response:
         raise Conflict("This trigger is not enabled.")
     if "group" in trigger.template:
         return await _fire_group(context, trigger, event, message_id)
+    filled = fill(trigger.template, body_values(trigger, event))
+    check_texts(filled)
     wanted = orders.check_order(
         context,
-        fill(trigger.template, body_values(trigger, event))["job"],
+        filled["job"],
         tenant=trigger.tenant,
         idempotency_key=body_key(trigger, message_id),
     )

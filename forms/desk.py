@@ -10,6 +10,7 @@ from config.settings import Settings
 from egress.addresses import Networks
 from forms.groups import group_order_of
 from forms.requests import submission_of
+from forms.strict_json import check_texts
 from jobs.aliases import NO_ROUTES, Routes
 from jobs.errors import FieldFault, InvalidInput, ModelNotFound
 from jobs.groups import GroupOrder
@@ -72,7 +73,9 @@ class Desk:
         Raises:
             InvalidInput: it does not fit, or not any more.
         """
-        return self._wanted(fill(template, values), order)
+        filled = fill(template, values)
+        check_texts(filled)  # values are nested as deep as a body may be, and so is what they are put into
+        return self._wanted(filled, order)
 
     def _wanted(self, template: Mapping[str, Any], order: Order) -> Submission | GroupOrder:
         if "group" not in template:

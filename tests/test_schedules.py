@@ -171,6 +171,21 @@ def test_a_tick_makes_one_job_with_its_places_filled_and_the_schedule_moves_on(
     assert after.next_at == tick + HOUR
 
 
+def test_a_schedule_that_nobody_can_read_any_more_keeps_no_other_from_its_tick(
+    database: Database, desk: Desk
+) -> None:
+    hand = Hand(database, desk)
+    broken, whole = hand.schedules.create(hourly(name="broken")), hand.schedules.create(hourly(id=new_id()))
+    hand.due_since(broken, 3 * HOUR)
+    hand.due_since(whole, HOUR)
+    with database.writing() as connection:  # the host has other time zones than it had
+        connection.execute(
+            update(SCHEDULES).where(SCHEDULES.c.id == broken.id).values(timezone="Atlantis/Poseidonis")
+        )
+    assert [job.id for job in hand.timetable.fire_due()] == [job.id for job in hand.jobs()]
+    assert [job.lineage.made_by for job in hand.jobs()] == [f"schedule:{whole.id}"]
+
+
 def test_however_many_reapers_believe_that_they_lead_each_tick_runs_once(database: Database, desk: Desk) -> None:
     hand = Hand(database, desk)
     made = [hand.schedules.create(hourly(id=new_id(), name=str(number), catch_up=CatchUp.ALL)) for number in range(3)]

@@ -97,3 +97,16 @@ def test_a_filled_webhook_may_not_lead_where_a_client_may_not(desk: Desk) -> Non
     desk.check_template(template, ("body",))
     with pytest.raises(InvalidInput):
         desk.order(template, {"body": {"url": "http://169.254.169.254/"}}, Order("t", "key", "rule:x"))
+
+
+def test_what_becomes_too_deep_by_being_filled_is_refused(desk: Desk) -> None:
+    """A row that is nested ever deeper, by rules that follow each other, could be written and not be read."""
+    inner: dict[str, Any] = {}
+    for _ in range(20):
+        inner = {"a": inner}
+    template = {"job": {"model": "noop", "input": {"prompt": "a"}, "metadata": {"a": "${body}"}}}
+    assert desk.order(template, {"body": {}}, Order("default", "", ""))
+    assert desk.order(template, {"body": inner}, Order("default", "", ""))
+    deeper = {"job": {**template["job"], "metadata": {"a": [[[[[[[[[[[["${body}"]]]]]]]]]]]]}}}
+    with pytest.raises(InvalidInput, match="too deeply"):
+        desk.order(deeper, {"body": inner}, Order("default", "", ""))

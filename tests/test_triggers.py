@@ -143,6 +143,13 @@ def test_an_event_that_does_not_fit_makes_no_job(clockwork: RunningStack, event:
     assert made_by(clockwork, "hello B") == []
 
 
+def test_what_would_be_nested_too_deeply_makes_no_job(clockwork: RunningStack) -> None:
+    made = trigger(clockwork, job=HELLO | {"metadata": {"a": [[[[["${body}"]]]]]}})
+    deep = b'{"who": "Eva", "seed": 1, "a": ' + b"[" * 28 + b"]" * 28 + b"}"
+    assert fire(clockwork, made, deep, "deep").status_code == 422
+    assert fire(clockwork, made, {"who": "Eva", "seed": 1}, "flat").status_code == 202
+
+
 def test_one_that_is_disabled_deleted_rotated_or_unknown_takes_no_events(clockwork: RunningStack) -> None:
     made = trigger(clockwork)
     event = {"who": "Cid", "seed": 1}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from forms.desk import Desk, Order
-from jobs.errors import InvalidInput
+from jobs.errors import InvalidInput, StoreUnavailable
 from jobs.schedules import Schedule, due_ticks, tick_key, tick_values
 from jobs.values import Job
 from storage.engine import Database
@@ -37,7 +37,17 @@ class Timetable:
         if due and self._store.queued(self._max_queued) >= self._max_queued:
             log.warning("%d schedule(s) wait until fewer jobs are queued", len(due))
             return []
-        return [job for schedule in due for job in self._fire(schedule, now)]
+        return [job for schedule in due for job in self._tried(schedule, now)]
+
+    def _tried(self, schedule: Schedule, now: datetime) -> Sequence[Job]:
+        """None of its jobs, where it stumbles: it is tried again at the next look."""
+        try:
+            return self._fire(schedule, now)
+        except StoreUnavailable:
+            raise
+        except Exception:  # the others must have their ticks
+            log.exception("schedule %s (%s) stumbled", schedule.id, schedule.name)
+            return []
 
     def _fire(self, schedule: Schedule, now: datetime) -> Sequence[Job]:
         wanted: list[Wanted] = []
