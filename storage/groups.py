@@ -26,6 +26,8 @@ from storage.settling import VERB, lock_jobs, noted, settle
 from storage.submissions import Submitted, earlier, find_lacking, insert_submissions
 from storage.tables import GROUPS, JOBS, MEMBERS
 
+_LOOKS = 10  # each of many members may meet another process
+
 
 class Overtaken(SafelightError):
     """Another process committed the same Idempotency-Key meanwhile."""
@@ -62,10 +64,12 @@ class GroupStore:
 
     def submit(self, order: GroupOrder) -> Ordered:
         """Commit the group with all its members, or nothing."""
-        try:
-            return self._submit(order)
-        except (IntegrityError, Overtaken):  # the second look finds what the key made
-            return self._submit(order)
+        for _ in range(_LOOKS - 1):
+            try:
+                return self._submit(order)
+            except (IntegrityError, Overtaken):  # the next look finds what the key made, or who began the same work
+                continue
+        return self._submit(order)
 
     def _submit(self, order: GroupOrder) -> Ordered:
         with self._database.writing() as connection:

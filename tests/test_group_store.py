@@ -1,5 +1,6 @@
 """Groups on both databases: accepted in whole or not at all, canceled, retried, deleted."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from jobs.uploads import Unfetched
 from storage.engine import Database
 from storage.group_rows import read_groups
 from storage.groups import Ordered
+from storage.submissions import insert_submissions
 from storage.tables import GROUPS, JOBS, MEMBERS
 from storage.uploads import Uploads
 from tests.companies import Company
@@ -82,6 +84,32 @@ def test_the_same_key_from_many_sides_at_once_makes_one_group(company: Company) 
     with ThreadPoolExecutor(6) as pool:
         assert len(set(pool.map(submit, range(12)))) == 1
     assert company.rows_in(JOBS) == 3
+
+
+def test_who_meets_one_after_another_that_began_the_same_work_makes_a_group_all_the_same(
+    company: Company, database: Database
+) -> None:
+    """Of two members, the first one's work is committed by one process, and then the second one's by another."""
+    order = company.order(2)
+    members = [replace(one, cache_key=key) for one, key in zip(order.members, "ab", strict=True)]
+    begun = [Event(), Event()]
+
+    def begin(number: int) -> None:
+        with database.writing() as connection:
+            same = company.wanted(cache_key="ab"[number])
+            insert_submissions(connection, [same], database.now(connection))
+            begun[number].set()
+            time.sleep(0.3 + 0.5 * number)
+
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(begin, number) for number in range(2)]
+        assert begun[0].wait(10.0)
+        if not database.is_sqlite:
+            assert begun[1].wait(10.0)
+        ordered = company.groups.submit(replace(order, members=members))
+        for other in others:
+            other.result()
+    assert ordered.group
 
 
 def test_what_a_member_needs_and_nobody_has_refuses_the_whole(company: Company) -> None:
