@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from config.failpoints import failpoint
 from jobs import lifecycle
@@ -108,11 +109,13 @@ class BatchTurns:
             return self._database.now(connection)
 
     def take_in(self, batch: Batch, taken: Sequence[Taken], line: int, position: int) -> tuple[Batch, list[Job]]:
-        """Make jobs of these lines, and remember how far the file has been read.
+        """Make jobs of these lines, and remember how far the file has been read: the batch then, and the new jobs."""
+        try:
+            return self._take_in(batch, taken, line, position)
+        except IntegrityError:  # another process began the same work meanwhile: the second look finds it
+            return self._take_in(batch, taken, line, position)
 
-        Returns:
-            The batch as it now stands, and the new jobs.
-        """
+    def _take_in(self, batch: Batch, taken: Sequence[Taken], line: int, position: int) -> tuple[Batch, list[Job]]:
         with self._held(batch, BatchStatus.IN_PROGRESS) as (connection, _, now):
             wanted = marked_for_rules(connection, [one.submission for one in taken if one.submission])
             made = {

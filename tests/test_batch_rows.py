@@ -1,11 +1,15 @@
 """Batches as the API makes them, on both databases: one for each wish, and the file that each reads."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
+import storage.batch_turns
 from jobs.errors import Conflict, FileMissing, IdempotencyConflict, InvalidInput
 from storage.engine import Database
+from storage.submissions import Submitted, insert_submissions
 from tests.desks import TENANT, House, line
 
 
@@ -56,3 +60,19 @@ def test_ended_batches_are_forgotten_with_their_lines(house: House) -> None:
     with house.database.reading() as connection:
         lines = connection.exec_driver_sql(f"SELECT COUNT(*) FROM batch_lines WHERE batch_id = '{gone.id}'")
         assert lines.scalar() == 0
+
+
+def test_a_line_that_meets_a_process_that_began_the_same_work_is_no_failure(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: list[str] = []
+
+    def meet(*given: Any) -> list[Submitted]:
+        if not met:
+            met.append("another")
+            raise IntegrityError("results", {}, Exception("there is one"))
+        return insert_submissions(*given)
+
+    monkeypatch.setattr(storage.batch_turns, "insert_submissions", meet)
+    ended = house.run(house.begin([line(1)]))
+    assert (met, ended.completed, ended.failed) == (["another"], 1, 0)
