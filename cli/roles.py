@@ -1,5 +1,8 @@
 """`safelight api | worker | reaper | courier | flower`: one role each, for separate hosts and containers."""
 
+import json
+import os
+
 import click
 
 from cli.client import Refused
@@ -7,11 +10,22 @@ from cli.ports import StackError
 from config.settings import read_settings
 
 
+def _introduce(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(json.dumps({"role": context.info_name, "pid": os.getpid()}))
+
+
+_introduced = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_introduce, help="Say first what runs, as a line of JSON."
+)
+
+
 @click.command("api")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes on this port.")
 @click.option("--share-port", is_flag=True, help="Let other processes that say the same listen on this port too.")
+@_introduced
 def api_command(host: str, port: int, workers: int, share_port: bool) -> None:
     """Run the API alone, until told to stop."""
     if workers > 1:
@@ -32,6 +46,7 @@ def api_command(host: str, port: int, workers: int, share_port: bool) -> None:
 @click.option("--device", help="auto, cpu, cuda:0, …")
 @click.option("--device-index", type=click.IntRange(0), help="With several GPUs: which one.")
 @click.option("--name", help="Only for a supervisor that guarantees one living worker of this name.")
+@_introduced
 def worker_command(queues: str, device: str | None, device_index: int | None, name: str | None) -> None:
     """Run one worker, until told to stop."""
     from workers.process import run_worker
@@ -42,6 +57,7 @@ def worker_command(queues: str, device: str | None, device_index: int | None, na
 
 
 @click.command("reaper")
+@_introduced
 def reaper_command() -> None:
     """Run the reaper, until told to stop."""
     from workers.reaper import run_reaper
@@ -50,8 +66,9 @@ def reaper_command() -> None:
 
 
 @click.command("courier")
+@_introduced
 def courier_command() -> None:
-    """Run one courier, which delivers webhooks, until told to stop."""
+    """Run one courier, which does light work such as webhooks, until told to stop."""
     from workers.courier import run_courier
 
     run_courier(read_settings())
@@ -60,6 +77,7 @@ def courier_command() -> None:
 @click.command("flower")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=5555, show_default=True, type=click.IntRange(1, 65535))
+@_introduced
 def flower_command(host: str, port: int) -> None:
     """Run Flower, until told to stop."""
     from workers.flower import run_flower

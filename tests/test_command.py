@@ -71,6 +71,15 @@ def test_a_refused_submit_exits_1_and_names_the_field(stack: RunningStack) -> No
     assert "input.width" in done.stderr
 
 
+def test_a_role_says_what_runs_as_a_line_of_json(stack: RunningStack) -> None:
+    settings = os.environ | {"SAFELIGHT_DATA_DIR": str(stack.folder)}
+    process = subprocess.Popen([SAFELIGHT, "reaper", "--json"], env=settings, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline()) == {"role": "reaper", "pid": process.pid}
+        process.kill()
+
+
 def test_wrong_usage_exits_2() -> None:
     assert run("generate").returncode == 2
     assert run("jobs", "retry").returncode == 2
