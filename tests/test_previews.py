@@ -195,7 +195,7 @@ def test_progress_tells_of_the_newest_preview_also_at_the_steps_after_it(bench: 
 
 def hear(channel: Any, heard: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if message := channel.get_message(timeout=0.1):
-        heard.append(json.loads(message["data"]))
+        heard.extend(json.loads(message["data"]))
     return heard
 
 

@@ -35,13 +35,20 @@ def test_of_five_claims_one_is_a_batch_jobs_and_four_are_interactive(claims: Cla
     assert claimed(claims, Shares(0.2), 15) == "iiiib" * 3
 
 
-def test_a_share_that_batch_has_not_taken_up_is_owed_to_the_next_one_and_no_claim_is_wasted(claims: Claims) -> None:
+def test_while_interactive_work_never_ends_a_batch_job_that_comes_is_owed_its_turn(claims: Claims) -> None:
     shares = Shares(0.25)
     fill(claims, interactive=6, batch=0)
     assert claimed(claims, shares, 5) == "iiiii"
     fill(claims, interactive=4, batch=2)
     assert claimed(claims, shares, 7) == "biiibii"
-    assert claimed(claims, shares, 1) == "-"
+
+
+def test_after_a_moment_without_work_interactive_goes_first_however_much_of_it_there_was(claims: Claims) -> None:
+    shares = Shares(0.25)
+    fill(claims, interactive=7, batch=0)
+    assert claimed(claims, shares, 8) == "iiiiiii-"
+    fill(claims, interactive=1, batch=1)
+    assert claimed(claims, shares, 2) == "ib"
 
 
 def test_batch_jobs_have_all_there_is_when_nothing_is_interactive(claims: Claims) -> None:

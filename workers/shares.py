@@ -8,7 +8,7 @@ from jobs.values import Job, Priority
 
 
 class Shares:
-    """Of each queue: how many claims in a row went to interactive jobs alone."""
+    """Of each queue: how many claims in a row went to interactive jobs alone, since somebody may have waited."""
 
     def __init__(self, batch_share: float) -> None:
         self._in_a_row_most = max(1, round(1 / batch_share) - 1) if batch_share else None
@@ -19,8 +19,8 @@ class Shares:
         return self._in_a_row_most is not None and self._in_a_row[queue] >= self._in_a_row_most
 
     def note(self, queue: str, claimed: Sequence[Job]) -> None:
-        """This was claimed. While no batch job waits, the first one that comes is still owed its turn."""
-        if any(job.priority is Priority.BATCH for job in claimed):
+        """This was claimed. When it was nothing, nobody waits: whoever comes now is owed no turn."""
+        if not claimed or any(job.priority is Priority.BATCH for job in claimed):
             self._in_a_row[queue] = 0
-        elif claimed:
+        else:
             self._in_a_row[queue] += 1
