@@ -19,6 +19,13 @@ def metric(url: str, series: str) -> float | None:
     return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{series} ")), None)
 
 
+def ends(url: str) -> list[float | None]:
+    """How many jobs of the diagnostic model succeeded, and failed."""
+    return [
+        metric(url, f'safelight_finished_total{{model="noop",status="{one}"}}') for one in ("succeeded", "failed")
+    ]
+
+
 @contextmanager
 def another_api(stack: RunningStack) -> Iterator[str]:
     port = free_port()
@@ -47,8 +54,7 @@ def test_every_api_process_counts_jobs_that_it_never_saw(tmp_path: Path) -> None
         for job in (stack.submit(fail="oom"), stack.submit(fail="error", fail_times=1)):
             stack.finished(job["id"])
         for url in (stack.url, other):
-            ended = 'safelight_finished_total{model="noop",status="succeeded"}'
-            wait_until(lambda url=url, ended=ended: metric(url, ended) == 4, "all successes are counted")
+            wait_until(lambda url=url: ends(url) == [4, 1], "all ends are counted, and what came before them")
             assert metric(url, 'safelight_accepted_total{model="noop"}') == 5
             assert metric(url, 'safelight_attempts_total{model="noop"}') == 8
             assert metric(url, 'safelight_retries_total{model="noop"}') == 3
