@@ -233,6 +233,8 @@ class Follower:
 
     def _offer(self, view: AnyView) -> None:
         subject = view.subject
+        if subject.final and self._ended.get(subject.id) == subject.seq:
+            return  # a read that came late: whoever followed before was told, whoever followed since has looked
         for subscriber in tuple(self._subscribers.get(subject.id, ())):
             subscriber.offer(view)
         if isinstance(subject, Job) and subject.lineage.shadow_of:

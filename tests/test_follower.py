@@ -88,3 +88,20 @@ async def test_the_progress_of_an_earlier_attempt_says_nothing_of_this_one(house
     assert place
     assert place.eta_s is not None
     assert place.eta_s > 5, "the job has only begun"
+
+
+@pytest.mark.anyio
+async def test_an_end_that_is_read_before_the_feed_tells_of_it_is_offered_once(house: House) -> None:
+    offered: list[str] = []
+
+    class Counting(Watcher):
+        def offer(self, view: object) -> None:
+            offered.append(house.store.get(JOB_ID).status)
+
+    await house.follower._look()
+    job = house.running(JOB_ID)
+    house.follower.follow([JOB_ID], Counting("default"))
+    final = house.ended(job)
+    house.follower._offer(house.follower.view(final))  # the row was read with the entry of its claim
+    await house.follower._look()
+    assert offered == ["succeeded"]
