@@ -113,7 +113,7 @@ def _mend(api: Api, verb: str, chosen: Document, as_json: bool, dry_run: bool, y
         words = f"would {verb} {count} job(s)" if count else "no such jobs"
         show({"count": count, "dry_run": dry_run}, as_json, lambda: words)
         return
-    agree(f"{verb} {count} job(s)?", yes or as_json, harmless=verb == "retry")
+    agree(f"{verb} {count} job(s)?", yes, harmless=verb == "retry")
     count = sum(page["count"] for page in _pages(api, verb, chosen))
     show({"count": count, "dry_run": False}, as_json, lambda: f"{verb}: {count} job(s)")
 

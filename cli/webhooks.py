@@ -65,7 +65,7 @@ def redeliver_command(
     path = "/v1/webhooks/deliveries/redeliver"
     found = api.post(path, wanted | {"dry_run": True})
     if not dry_run and found["deliveries"]:
-        agree(f"deliver {found['deliveries']} again?", yes or as_json, harmless=True)
+        agree(f"deliver {found['deliveries']} again?", yes, harmless=True)
         found = api.post(path, wanted)
     verb = "would be" if found["dry_run"] else "will be"
     show(found, as_json, lambda: f"{found['deliveries']} {verb} delivered again")

@@ -119,7 +119,7 @@ def test_failed_jobs_are_retried_and_purged_by_filter_after_a_dry_run(stack: Run
     assert stack.finished(failed["id"])["status"] == "succeeded"
     doomed = stack.finished(stack.submit(fail="oom", fail_times=3)["id"])
     assert run("jobs", "purge", "--before", "1d", "--yes", url=stack.url).stdout == "no such jobs\n"
-    assert answer("jobs", "purge", "--model", "noop", url=stack.url)["count"] >= 1
+    assert answer("jobs", "purge", "--model", "noop", "--yes", url=stack.url)["count"] >= 1
     assert stack.http.get(f"/v1/jobs/{doomed['id']}").status_code == 404
 
 
@@ -129,6 +129,7 @@ def test_purging_many_asks_first_and_without_consent_changes_nothing(stack: Runn
     assert stack.finished(canceled)["status"] == "canceled"
     asked = run("jobs", "purge", "--status", "canceled", url=stack.url)
     assert (asked.returncode, "purge" in asked.stderr) == (1, True)
+    assert run("jobs", "purge", "--status", "canceled", "--json", url=stack.url).returncode == 1
     assert stack.get(canceled)["status"] == "canceled"
     assert run("jobs", "retry", canceled, "--model", "noop", url=stack.url).returncode == 2
 

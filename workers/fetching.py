@@ -84,6 +84,8 @@ class Fetcher:
     def _fetch(self, upload: Upload) -> Content | Unfetched | None:
         """None: this process is being stopped."""
         assert upload.url
+        if upload.tries > len(self._waits) + 1:  # the last try was not concluded either, nor those before it
+            return Unfetched("whoever fetched it did not come back", again=False)
         try:
             with self._artifacts.receive() as incoming:
                 self._download(upload.url, incoming)
