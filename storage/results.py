@@ -117,8 +117,9 @@ def _forget(connection: Connection, which: ColumnElement[bool], order: ColumnEle
 
 
 def _key(work: Submission | Job) -> Key | None:
-    """What waits for other things first is not looked up: nobody should wait with it."""
-    return (work.tenant, work.cache_key) if work.cache_key and not work.needs else None
+    """What waits for other things first is not looked up: nobody should wait with it. Who races shares neither: a
+    result from elsewhere would win without being counted."""
+    return (work.tenant, work.cache_key) if work.cache_key and not work.needs and not work.lineage.race else None
 
 
 def _is_vain(maker: Job) -> bool:
