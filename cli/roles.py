@@ -1,7 +1,10 @@
 """`safelight api | worker | reaper | courier | flower`: one role each, for separate hosts and containers."""
 
+import contextlib
+import gc
 import json
 import os
+from collections.abc import Iterator
 
 import click
 
@@ -20,6 +23,18 @@ _introduced = click.option(
 )
 
 
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Nobody looks for garbage meanwhile, nor ever in what is made now: importing makes objects by the hundred
+    thousand, none of them is garbage, and looking through them took a sixth of a start [measured]."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @click.command("api")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
@@ -36,7 +51,8 @@ def api_command(host: str, port: int, workers: int, share_port: bool) -> None:
         except StackError as fault:
             raise Refused(str(fault)) from fault
         return
-    from api.process import run_api
+    with importing():
+        from api.process import run_api
 
     run_api(read_settings(), host=host, port=port, share_port=share_port)
 
@@ -49,7 +65,8 @@ def api_command(host: str, port: int, workers: int, share_port: bool) -> None:
 @_introduced
 def worker_command(queues: str, device: str | None, device_index: int | None, name: str | None) -> None:
     """Run one worker, until told to stop."""
-    from workers.process import run_worker
+    with importing():
+        from workers.process import run_worker
 
     settings = read_settings(device=device)
     wanted = [queue.strip() for queue in queues.split(",") if queue.strip()]
@@ -60,7 +77,8 @@ def worker_command(queues: str, device: str | None, device_index: int | None, na
 @_introduced
 def reaper_command() -> None:
     """Run the reaper, until told to stop."""
-    from workers.reaper import run_reaper
+    with importing():
+        from workers.reaper import run_reaper
 
     run_reaper(read_settings())
 
@@ -69,7 +87,8 @@ def reaper_command() -> None:
 @_introduced
 def courier_command() -> None:
     """Run one courier, which does light work such as webhooks, until told to stop."""
-    from workers.courier import run_courier
+    with importing():
+        from workers.courier import run_courier
 
     run_courier(read_settings())
 
@@ -80,6 +99,7 @@ def courier_command() -> None:
 @_introduced
 def flower_command(host: str, port: int) -> None:
     """Run Flower, until told to stop."""
-    from workers.flower import run_flower
+    with importing():
+        from workers.flower import run_flower
 
     run_flower(read_settings(), host=host, port=port)
