@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import psutil
@@ -14,6 +15,7 @@ from cli.crew import die_with_parent
 from tests.servers import wait_until
 
 _STOP_S = 15.0
+_IDLE_S = 0.1  # who takes no processor time for so long waits for work
 
 
 class Measured:
@@ -46,7 +48,9 @@ class Measured:
 
     @contextlib.contextmanager
     def held_still(self) -> Iterator[None]:
-        """It does nothing meanwhile, and goes on afterwards."""
+        """It does nothing meanwhile, and goes on afterwards. First it comes to rest: within a transaction it
+        would lock everybody else out."""
+        self._until_idle()
         members = self.family()
         for one in members:
             one.suspend()
@@ -55,6 +59,12 @@ class Measured:
         finally:
             for one in members:
                 one.resume()
+
+    def _until_idle(self) -> None:
+        before = -1.0
+        while (now := self.cpu_s()) > before:
+            before = now
+            time.sleep(_IDLE_S)
 
     @contextlib.contextmanager
     def on_our_core(self) -> Iterator[None]:

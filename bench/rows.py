@@ -83,7 +83,7 @@ def _fill(database: Database, rows: int) -> None:
     attempt = {"job_id": job.id, "fence": 1, "number": 1, "worker": "bench", "details": "", "outcome": "succeed"}
     number = "lpad(to_hex(n), 12, '0')" if not database.is_sqlite else "printf('%012x', n)"
     one_more = f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows - 1}) "
-    with database.engine.begin() as connection:
+    with database.writing() as connection:
         connection.execute(insert(JOBS), [row_of(job)])
         connection.execute(insert(ATTEMPTS), [attempt | {"started_at": now, "finished_at": now}])
         if not database.is_sqlite:
@@ -93,7 +93,7 @@ def _fill(database: Database, rows: int) -> None:
             values = [f"'{_ID.format('')}' || {number}" if name == key else f"t.{name}" for name in names]
             copied = f"SELECT {', '.join(values)} FROM numbers, {table.name} t"
             connection.execute(text(f"INSERT INTO {table.name} ({', '.join(names)}) {one_more} {copied}"))
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with database.reading() as connection:
         connection.exec_driver_sql("ANALYZE")
 
 

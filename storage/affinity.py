@@ -21,14 +21,16 @@ _AHEAD = (
 )
 
 
-def find_warm(connection: Connection, queue: str, warm: Sequence[str], opened: Opened, now: datetime) -> Job | None:
-    """The best claimable job whose model (name@version) is one of these, when it is not the best of all. Locked; the
-    best of all is not, so that nobody who looks at this moment passes over it."""
+def find_warm(
+    connection: Connection, queue: str, warm: Sequence[str], opened: Opened, now: datetime
+) -> tuple[bool, Job | None]:
+    """Is anything claimable? And the best claimable job whose model (name@version) is one of these, when it is not
+    the best of all. Locked; the best of all is not, so that nobody who looks at this moment passes over it."""
     also = (unblocked(opened, now),) if opened else ()
     which = {"of_queue": queue, "now": now}
-    first = connection.execute(_FIRST.where(*also), which).first()
+    first = connection.execute(_FIRST.where(*also) if also else _FIRST, which).first()
     if first is None or f"{first.model}@{first.model_version}" in warm:
-        return None
+        return first is not None, None
     query = (
         select(*JOB_COLUMNS)
         .where(QUEUED, JOBS.c.id.in_(select(_AHEAD.where(*also).subquery().c.id)), _is_of(warm))
@@ -37,7 +39,7 @@ def find_warm(connection: Connection, queue: str, warm: Sequence[str], opened: O
         .with_for_update(skip_locked=True)
     )
     row = connection.execute(query, {**which, "as_urgent": first.priority}).first()
-    return job_of(row) if row else None
+    return True, job_of(row) if row else None
 
 
 def _is_of(models: Sequence[str]) -> ColumnElement[bool]:

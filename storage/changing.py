@@ -8,13 +8,13 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, bindparam, case, update
+from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, case, update
 
 from jobs.lifecycle import Change
 from jobs.values import Job, Status
 from storage.deliveries import record_events
-from storage.feed import append, entry_of
-from storage.inserting import insert_rows
+from storage.feed import entry_of, said
+from storage.inserting import Row, insert_rows
 from storage.lists import one_of, pair_of
 from storage.outbox import record_consequences
 from storage.results import keep_results
@@ -72,9 +72,9 @@ def _apply(connection: Connection, group: Mapping[str, Change]) -> list[Job]:
     rows = connection.execute(query, _parameters(group, wanted, each_its_own)).all()
     changed = [job_of(row) for row in rows]
     if changed:
-        append(connection, [entry_of(job, wanted.verb) for job in changed])
-        list_artifacts(connection, changed)
-        _keep_history(connection, changed, wanted)
+        entries = [entry_of(job, wanted.verb) for job in changed]
+        insert_rows(connection, said(entries), listed(changed), _begun(changed, wanted))
+        _end_attempts(connection, changed, wanted)
         if wanted.verb == "succeed":
             keep_results(connection, changed)
         if "status" in wanted.values:
@@ -94,9 +94,8 @@ def _update(
     """The statement for changes of one kind. So many jobs get outputs of their own; the other values are the same
     for all."""
     statuses = [status.value for status in before]
-    query = update(JOBS).where(one_of(JOBS.c.id, "ids"), JOBS.c.status.in_(statuses))
-    if fenced:
-        query = query.where(pair_of(JOBS.c.id, JOBS.c.fence, "fences"))
+    these = pair_of(JOBS.c.id, JOBS.c.fence, "fences") if fenced else one_of(JOBS.c.id, "ids")
+    query = update(JOBS).where(these, JOBS.c.status.in_(statuses))
     values: dict[str, ColumnElement[Any]] = {name: _new(name) for name in names}
     if each_its_own:
         own = [(bindparam(f"owner_{n}", type_=JOBS.c.id.type), _new("outputs", n)) for n in range(each_its_own)]
@@ -111,9 +110,10 @@ def _new(name: str, which: int | str = "") -> ColumnElement[Any]:
 
 def _parameters(group: Mapping[str, Change], wanted: Change, each_its_own: int) -> dict[str, Any]:
     values = {f"new_{name}": v.value if isinstance(v, Enum) else v for name, v in wanted.values.items()}
-    values["ids"] = list(group)
     if wanted.fence is not None:
         values["fences"] = [(job_id, change_of_one.fence) for job_id, change_of_one in group.items()]
+    else:
+        values["ids"] = list(group)
     if each_its_own:
         del values["new_outputs"]
         for number, (job_id, change_of_one) in enumerate(group.items()):
@@ -122,35 +122,35 @@ def _parameters(group: Mapping[str, Change], wanted: Change, each_its_own: int) 
     return values
 
 
-def list_artifacts(connection: Connection, changed: Sequence[Job]) -> None:
+def listed(changed: Sequence[Job]) -> tuple[Table, Sequence[Row]]:
     """What those of them that have succeeded list."""
     succeeded = [job for job in changed if job.status is Status.SUCCEEDED]
-    listed = [{"key": key, "job_id": job.id} for job in succeeded for key in {o.key for o in job.outputs}]
-    if listed:
-        insert_rows(connection, ARTIFACTS, listed)
+    return ARTIFACTS, [{"key": key, "job_id": job.id} for job in succeeded for key in {o.key for o in job.outputs}]
 
 
-def _keep_history(connection: Connection, changed: Sequence[Job], wanted: Change) -> None:
-    """A claim begins an attempt; every other change that leaves `running` ends it."""
-    if wanted.verb == "claim":
-        begun = [
-            {
-                "job_id": job.id,
-                "fence": job.fence,
-                "number": job.attempt,
-                "worker": job.worker,
-                "started_at": job.started_at,
-                "details": "",
-            }
-            for job in changed
-        ]
-        insert_rows(connection, ATTEMPTS, begun)
-    elif Status.RUNNING in wanted.before and "status" in wanted.values:
+def _begun(changed: Sequence[Job], wanted: Change) -> tuple[Table, Sequence[Row]]:
+    """The attempts that a claim begins."""
+    return ATTEMPTS, [
+        {
+            "job_id": job.id,
+            "fence": job.fence,
+            "number": job.attempt,
+            "worker": job.worker,
+            "started_at": job.started_at,
+            "details": "",
+        }
+        for job in changed
+        if wanted.verb == "claim"
+    ]
+
+
+def _end_attempts(connection: Connection, changed: Sequence[Job], wanted: Change) -> None:
+    """Every other change that leaves `running` ends them."""
+    if wanted.verb != "claim" and Status.RUNNING in wanted.before and "status" in wanted.values:
         ended = [(job.id, job.fence) for job in changed]
         connection.execute(
             _END_ATTEMPTS,
             {
-                "ids": [job.id for job in changed],
                 "fences": ended,
                 "ended_at": wanted.at,
                 "how": wanted.verb,
@@ -162,10 +162,7 @@ def _keep_history(connection: Connection, changed: Sequence[Job], wanted: Change
 
 _END_ATTEMPTS = (
     update(ATTEMPTS)
-    .where(
-        one_of(ATTEMPTS.c.job_id, "ids"),
-        pair_of(ATTEMPTS.c.job_id, ATTEMPTS.c.fence, "fences"),
-    )
+    .where(pair_of(ATTEMPTS.c.job_id, ATTEMPTS.c.fence, "fences"))
     .values(
         finished_at=bindparam("ended_at"),
         outcome=bindparam("how"),

@@ -98,8 +98,8 @@ class Claims:
             The claimed jobs, best first; empty when nothing is claimable.
         """
         wanted = Wanted(queue, worker, lease_s, companions, warm, batch_first)
-        with self.database.writing() as connection:
-            claimed = _claim(connection, wanted, self.database.now(connection))
+        with self.database.writing_now() as (connection, now):
+            claimed = _claim(connection, wanted, now)
             failpoint("claim:committing")
         failpoint("claim:committed")
         return claimed
@@ -107,8 +107,7 @@ class Claims:
     def join(self, lead: Job, worker: str, lease_s: float, most: int) -> list[Job]:
         """Further companions for a job that this worker holds, with leases of their own: what `claim` would have
         taken, had they been there."""
-        with self.database.writing() as connection:
-            now = self.database.now(connection)
+        with self.database.writing_now() as (connection, now):
             ids = _companions(connection, lead, most, now, not_closed(connection))
             return change_all(connection, ids, lifecycle.claim(worker, lease_s, now)) if ids else []
 
@@ -116,9 +115,9 @@ class Claims:
         """One heartbeat for all jobs a worker holds: prolong each lease, learn of cancels."""
         if not fences:
             return {}
-        with self.database.writing() as connection:
-            until = self.database.now(connection) + timedelta(seconds=lease_s)
-            held_by_us = {"ids": list(fences), "fences": list(fences.items()), "until": until}
+        with self.database.writing_now() as (connection, now):
+            until = now + timedelta(seconds=lease_s)
+            held_by_us = {"fences": list(fences.items()), "until": until}
             rows = connection.execute(_RENEW, held_by_us).all()
         held = {row.id: Holding(True, row.cancel_requested) for row in rows}
         return {job_id: held.get(job_id, _LOST) for job_id in fences}
@@ -134,8 +133,7 @@ class Claims:
         Returns:
             What `conclude` and `claim` return.
         """
-        with self.database.writing() as connection:
-            now = self.database.now(connection)
+        with self.database.writing_now() as (connection, now):
             enter_races(connection, [ending.race for ending in endings if ending.race])
             rows = connection.execute(_LOCK, {"ids": [ending.job_id for ending in endings]})
             current = {job.id: job for job in map(job_of, rows)}
@@ -161,8 +159,7 @@ class Claims:
 
     def expire_overdue(self, limit: int = 100) -> list[Job]:
         """Jobs past their deadline, queued or waiting, that were never started."""
-        with self.database.writing() as connection:
-            now = self.database.now(connection)
+        with self.database.writing_now() as (connection, now):
             overdue = (
                 select(JOBS.c.id)
                 .where(NOT_STARTED, JOBS.c.deadline <= now, JOBS.c.attempt == 0)
@@ -198,8 +195,7 @@ class Claims:
             return list(waiting_queues(connection))
 
     def _lose(self, held_by: ColumnElement[bool] | None, limit: int = 10_000) -> list[Job]:
-        with self.database.writing() as connection:
-            now = self.database.now(connection)
+        with self.database.writing_now() as (connection, now):
             which = JOBS.c.lease_until < now if held_by is None else held_by
             query = (
                 select(*JOB_COLUMNS)
@@ -232,7 +228,7 @@ _COMPANIONS = (
 _LOCK = select(*JOB_COLUMNS).where(one_of(JOBS.c.id, "ids")).order_by(JOBS.c.id).with_for_update()
 _MINE = (
     select(JOBS.c.id)
-    .where(one_of(JOBS.c.id, "ids"), pair_of(JOBS.c.id, JOBS.c.fence, "fences"), RUNNING)
+    .where(pair_of(JOBS.c.id, JOBS.c.fence, "fences"), RUNNING)
     .order_by(JOBS.c.id)  # as a conclusion locks them, or now and then each would wait for the other
     .with_for_update()
     .cte()
@@ -249,7 +245,9 @@ def _claim(connection: Connection, wanted: Wanted, now: datetime) -> list[Job]:
     opened = not_closed(connection)
     lead = _best(connection, wanted.queue, opened, now, _BEST_OF_BATCH) if wanted.batch_first else None
     if lead is None and wanted.warm:
-        lead = find_warm(connection, wanted.queue, wanted.warm, opened, now)
+        claimable, lead = find_warm(connection, wanted.queue, wanted.warm, opened, now)
+        if not claimable:
+            return []
     lead = lead or _best(connection, wanted.queue, opened, now)
     if lead is None:
         return []

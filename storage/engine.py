@@ -3,7 +3,7 @@ begins, whose clock is asked. Queries and changes elsewhere are the same on both
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ _POSTGRES_OPTIONS = " ".join(
     )
 )
 _WRITES = "safelight_writes"
+_BEGAN = "safelight_began"
 _UNSEEN_S = 0.5  # a connection that lay longer may be dead
 
 
@@ -65,8 +66,6 @@ class Database:
         self.url = url
         self.engine = _open_engine(url)
         self._writer = self.engine.execution_options(**{_WRITES: True})
-        # PostgreSQL shows each statement what was committed before it, in a transaction or not: two journeys less.
-        self._reader = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def is_sqlite(self) -> bool:
@@ -74,7 +73,9 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with _translated(), self._reader.begin() as connection:
+        """On SQLite all statements see one moment. PostgreSQL shows each what was committed before it, in a
+        transaction or not: without one it is two journeys less."""
+        with _translated(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -83,6 +84,13 @@ class Database:
         so nobody reads a row, decides, and finds at the write that it has changed."""
         with _translated(), self._writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def writing_now(self) -> Iterator[tuple[Connection, datetime]]:
+        """The same with the moment at which it began, by the database's own clock; not for who will wait for a row
+        and then says when he got it."""
+        with self.writing() as connection:
+            yield connection, datetime.now(UTC) if self.is_sqlite else connection.info[_BEGAN]
 
     def now(self, connection: Connection) -> datetime:
         """The database's own clock: leases must not depend on many hosts' clocks. SQLite has one host."""
@@ -123,6 +131,7 @@ def _open_engine(url: str) -> Engine:
 def _open_postgres(url: str) -> Engine:
     engine = create_engine(
         url,
+        isolation_level="AUTOCOMMIT",
         pool_size=8,
         max_overflow=8,
         pool_timeout=10,
@@ -130,6 +139,16 @@ def _open_postgres(url: str) -> Engine:
         json_deserializer=from_json,
         connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS},
     )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        """The driver would make a journey of its own for it."""
+        if connection.get_execution_options().get(_WRITES, False):
+            try:
+                connection.info[_BEGAN] = _begin_on_postgres(connection)
+            except engine.dialect.loaded_dbapi.Error as fault:
+                connection.invalidate(fault)
+                raise StoreUnavailable(f"The database does not answer: {fault}") from fault
 
     @event.listens_for(engine, "checkin")
     def note(_connection: Any, record: Any) -> None:
@@ -146,6 +165,16 @@ def _open_postgres(url: str) -> Engine:
             raise DisconnectionError from fault
 
     return engine
+
+
+def _begin_on_postgres(connection: Connection) -> datetime:
+    """Begin a transaction; when, by the database's own clock."""
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute("BEGIN; SELECT clock_timestamp()")
+        cursor.nextset()
+        ((began,),) = cursor.fetchall()
+    moment: datetime = began.astimezone(UTC)
+    return moment
 
 
 def _open_sqlite(url: str) -> Engine:

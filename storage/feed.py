@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, Table, bindparam, delete, func, select
 
 from jobs.values import Job
 from storage.engine import Database
-from storage.inserting import insert_rows
+from storage.inserting import Row, insert_rows
 from storage.tables import CHANGES
 
 _GAP_PATIENCE_S = 30.0  # longer than any transaction of ours may take: storage.engine sees to it
@@ -45,7 +45,12 @@ def entry_of(job: Job, verb: str) -> Entry:
 
 def append(connection: Connection, entries: Sequence[Entry]) -> None:
     """Say it in the feed, in the transaction that makes it true."""
-    insert_rows(connection, CHANGES, [entry._asdict() for entry in entries])
+    insert_rows(connection, said(entries))
+
+
+def said(entries: Sequence[Entry]) -> tuple[Table, Sequence[Row]]:
+    """The rows of these, for who inserts others with them."""
+    return CHANGES, [entry._asdict() for entry in entries]
 
 
 class Feed:

@@ -15,26 +15,33 @@ Row = Mapping[str, Any]
 _MOST = 64  # rows of a statement of SQLite, which may have 32,766 values
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows of the same columns."""
-    if not rows:
+def insert_rows(connection: Connection, *wanted: tuple[Table, Sequence[Row]]) -> None:
+    """Insert into each table its rows, which have the same columns."""
+    shapes = [(table, tuple(rows[0]), rows) for table, rows in wanted if rows]
+    if not shapes:
         return
-    names = tuple(rows[0])
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_from_json(table, names), {"rows": to_json(rows).decode()})
+        statement = _from_json(*((table, names) for table, names, _ in shapes))
+        texts = {f"rows_{n}": to_json(rows).decode() for n, (_, _, rows) in enumerate(shapes)}
+        connection.exec_driver_sql(statement, texts)
         return
-    writers = _writers(table, names, connection.dialect)
-    for some in _parts(rows):
-        cells = tuple(write(row[name]) if write else row[name] for row in some for name, write in writers)
-        connection.exec_driver_sql(_from_values(table, names, len(some)), cells)
+    for table, names, rows in shapes:
+        writers = _writers(table, names, connection.dialect)
+        for some in _parts(rows):
+            cells = tuple(write(row[name]) if write else row[name] for row in some for name, write in writers)
+            connection.exec_driver_sql(_from_values(table, names, len(some)), cells)
 
 
 @lru_cache
-def _from_json(table: Table, names: tuple[str, ...]) -> str:
-    """PostgreSQL takes all rows as one text."""
-    columns = _listed(names)
-    source = f"json_populate_recordset(NULL::{table.name}, %(rows)s::json)"
-    return f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {source}"
+def _from_json(*shapes: tuple[Table, tuple[str, ...]]) -> str:
+    """PostgreSQL takes all rows of a table as one text, and all tables in one journey."""
+    *others, last = (
+        f"INSERT INTO {table.name} ({_listed(names)}) SELECT {_listed(names)} "
+        f"FROM json_populate_recordset(NULL::{table.name}, %(rows_{n})s::json)"
+        for n, (table, names) in enumerate(shapes)
+    )
+    before = ", ".join(f"insert_{n} AS ({insert})" for n, insert in enumerate(others))
+    return f"WITH {before} {last}" if others else last
 
 
 @lru_cache

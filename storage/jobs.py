@@ -46,8 +46,8 @@ class JobStore:
             return self._submit(wanted)
 
     def _submit(self, wanted: Sequence[Submission]) -> list[Submitted]:
-        with self.database.writing() as connection:
-            submitted = insert_submissions(connection, wanted, self.database.now(connection))
+        with self.database.writing_now() as (connection, now):
+            submitted = insert_submissions(connection, wanted, now)
             failpoint("submit:committing")
         failpoint("submit:committed")
         return submitted

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select
 
 from jobs import lifecycle
 from jobs.errors import FieldFault
 from jobs.values import Job, Status, Submission
 from storage.attaching import look_up_media, write_uses
-from storage.changing import list_artifacts
+from storage.changing import listed
 from storage.deliveries import record_events
-from storage.feed import append, entry_of
-from storage.inserting import insert_rows
+from storage.feed import entry_of, said
+from storage.inserting import Row, insert_rows
 from storage.needs import await_needs, missing_needs
 from storage.outbox import record_consequences
 from storage.results import Key, begin, find_makers, record_sharing
@@ -101,12 +101,12 @@ def _insert(
     if not fresh:
         return
     jobs = [job for _, job in fresh]
-    insert_rows(connection, JOBS, [row_of(job) for job in jobs])
-    append(connection, [entry_of(job, "submit") for job in jobs])
+    keys = _keys_of(connection, fresh, now)
+    entries = [entry_of(job, "submit") for job in jobs]
+    insert_rows(connection, (JOBS, [row_of(job) for job in jobs]), said(entries), keys)
     if makers:
         _share(connection, jobs, makers, now)
     record_consequences(connection, jobs)
-    _remember_keys(connection, fresh, now)
 
 
 def _share(connection: Connection, jobs: Sequence[Job], makers: Mapping[Key, Job], now: datetime) -> None:
@@ -114,16 +114,17 @@ def _share(connection: Connection, jobs: Sequence[Job], makers: Mapping[Key, Job
     record_sharing(connection, jobs, makers, now)
     answered = [job for job in jobs if job.cached]
     if answered:
-        append(connection, [entry_of(job, "reuse") for job in answered])
-        list_artifacts(connection, answered)
+        insert_rows(connection, said([entry_of(job, "reuse") for job in answered]), listed(answered))
         record_events(connection, answered)
 
 
-def _remember_keys(connection: Connection, fresh: Sequence[tuple[Submission, Job]], now: datetime) -> None:
+def _keys_of(
+    connection: Connection, fresh: Sequence[tuple[Submission, Job]], now: datetime
+) -> tuple[Table, Sequence[Row]]:
     """Which key made which job. A key of the client's own is never forgotten by a later submit; one that only
     marks a resend always stands for the newest sending. In the order of keys, so that two
     processes with the same keys wait for each other instead of blocking each other."""
-    rows: dict[tuple[str, str], dict[str, object]] = {}
+    rows: dict[tuple[str, str], Row] = {}
     for submission, job in fresh:
         tenant, key = _key(submission)
         if key:
@@ -132,8 +133,7 @@ def _remember_keys(connection: Connection, fresh: Sequence[tuple[Submission, Job
     sendings = [_key(submission) for submission, _ in fresh if not submission.idempotency_key and submission.resend]
     if sendings:
         connection.execute(delete(IDEMPOTENCY).where(_is_one_of(sendings)))
-    if rows:
-        insert_rows(connection, IDEMPOTENCY, [rows[key] for key in sorted(rows)])
+    return IDEMPOTENCY, [rows[key] for key in sorted(rows)]
 
 
 def _may_be_replayed(submission: Submission) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import pq
 from sqlalchemy import event
 
 from storage.engine import Database
@@ -19,6 +20,7 @@ _ALIVE_ONLY = (
     "ix_jobs_claim|ix_jobs_batch|ix_jobs_waiting|ix_jobs_lease|ix_jobs_deadline|ix_deliveries_due|ix_batches_due"
     "|ix_uploads_due|ix_uploads_wanted"
 )
+_IDLE = pq.TransactionStatus.IDLE
 _STEPS_A_ROW = 3  # of a walk over a table that does nothing with what it reads
 
 
@@ -42,10 +44,10 @@ def costs_of(database: Database) -> Iterator[list[Cost]]:
     measure = _sqlite_cost if database.is_sqlite else _postgres_cost
 
     def before(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        if many or statement.split()[0] not in ("SELECT", "UPDATE", "DELETE", "WITH"):
+        if many or statement.split()[0] not in ("SELECT", "UPDATE", "DELETE", "WITH") or "INSERT INTO" in statement:
             return
         with contextlib.closing(cursor.connection.cursor()) as own:
-            by_itself = getattr(own.connection, "autocommit", False) is True  # then it only reads
+            by_itself = not database.is_sqlite and own.connection.info.transaction_status == _IDLE  # it only reads
             if not by_itself:
                 own.execute("SAVEPOINT measuring")
             costs.append(measure(own, statement, parameters))

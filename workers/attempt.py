@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 Turnover = tuple[list[Job | None], list[Job]]
 
+_AT_ONCE = timedelta(seconds=0.02)
 _SHIFT_S = 5.0  # then other queues of this worker have their turn
 _LONG_S = 0.1  # what a batch must take before a commit of its own for its end matters little
 _CONCLUDE_PATIENCE_S = 60.0  # how long a finished attempt waits for a database that is away
@@ -92,6 +94,9 @@ def attempt(bench: Bench, queue: str, jobs: Sequence[Job], *, more: bool) -> lis
         work = run(bench, jobs, lease)
         if more and work.run_s >= _LONG_S:
             bench.hands.finish_beside(partial(_finish, bench, jobs, work, lease, holding.pop_all()))
+            following = claim(bench, queue)
+        elif more and _came_at_once(jobs[0]):
+            conclude(bench, jobs, work, lease)
             following = claim(bench, queue)
         else:
             following = conclude(bench, jobs, work, lease, _wanted(bench, queue) if more else None)
@@ -213,6 +218,11 @@ def drop(bench: Bench, keys: Sequence[str]) -> None:
         bench.orphans.set_aside(keys)
     except (StoreUnavailable, OSError) as fault:
         log.warning("what was stored in vain waits for the sweep: %s", fault)
+
+
+def _came_at_once(lead: Job) -> bool:
+    """It did not have to wait, so nobody waits behind it: its end is told sooner without a look at who is next."""
+    return lead.started_at is not None and lead.started_at - lead.run_after < _AT_ONCE
 
 
 def _wanted(bench: Bench, queue: str) -> Wanted:
