@@ -87,7 +87,7 @@ class DiffusersRunner:
         batch = [*wanted, *idle]
         fps = float(wanted[0].request.input.get("fps", DEFAULT_FPS))
         output = call(self._pipeline, self._keywords(batch), [row.seed for row in batch], self._tell(batch, watch))
-        return list(finish(output, self._pipeline, [row.seed for row in wanted], self._described(wanted), fps))
+        return finish(output, self._pipeline, [row.seed for row in wanted], self._described(wanted), fps)
 
     def _described(self, rows: Sequence[_Row]) -> Any:
         def describe_row(number: int) -> Manifest:

@@ -1,6 +1,8 @@
 """From what a pipeline returns to finished media: pictures to PNG, frames to MP4, sound to WAV."""
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jobs.errors import ModelFault
@@ -10,25 +12,30 @@ from models.runner import Media
 
 OUTPUT_TYPES = {"audio": "np"}  # by media kind; "pil" for all others
 DEFAULT_FPS = 24.0
+_AT_ONCE = min(8, os.cpu_count() or 1)
 
 Describe = Callable[[int], Manifest]  # of the n-th output
 
 
-def finish(output: Any, pipeline: Any, seeds: Sequence[int], describe: Describe, fps: float) -> Iterator[Media]:
-    """One for each seed, in order; rows beyond those are nobody's. `fps` is that of a film.
+def finish(output: Any, pipeline: Any, seeds: Sequence[int], describe: Describe, fps: float) -> list[Media]:
+    """One for each seed, in order; rows beyond those are nobody's. `fps` is that of a film. All at once: encoding one
+    takes one core, and leaves Python's lock alone.
 
     Raises:
         ModelFault: it returned something else.
     """
-    for place, seed in enumerate(seeds):
+
+    def finish_one(place: int, seed: int) -> Media:
         if (images := getattr(output, "images", None)) is not None:
-            yield finish_picture(images[place], describe(place), seed)
-        elif (films := getattr(output, "frames", None)) is not None:
-            yield finish_film(films[place], fps, describe(place), seed)
-        elif (sounds := getattr(output, "audios", None)) is not None:
-            yield finish_sound(sounds[place], _sampling_rate(pipeline), describe(place), seed)
-        else:
-            raise ModelFault(f"{type(pipeline).__name__} returned neither images nor frames nor audios.")
+            return finish_picture(images[place], describe(place), seed)
+        if (films := getattr(output, "frames", None)) is not None:
+            return finish_film(films[place], fps, describe(place), seed)
+        if (sounds := getattr(output, "audios", None)) is not None:
+            return finish_sound(sounds[place], _sampling_rate(pipeline), describe(place), seed)
+        raise ModelFault(f"{type(pipeline).__name__} returned neither images nor frames nor audios.")
+
+    with ThreadPoolExecutor(_AT_ONCE, "encoding") as encoders:
+        return list(encoders.map(finish_one, range(len(seeds)), seeds))
 
 
 def finish_picture(image: Any, manifest: Manifest, seed: int | None) -> Media:
