@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from operator import attrgetter
 from typing import Any
 
 from jobs.values import PLAIN, Attempt, Event, Fault, IfNeedFails, Job, Lineage, Output, Priority, Status, Webhook
 from storage.tables import JOBS
 
-JOB_COLUMNS = tuple(JOBS.c[field.name] for field in fields(Job))  # selected in the order of Job's fields
-
-_AT = {field.name: index for index, field in enumerate(fields(Job))}
+_NAMES = tuple(field.name for field in fields(Job))
+JOB_COLUMNS = tuple(JOBS.c[name] for name in _NAMES)  # selected in the order of Job's fields
+_cells_of = attrgetter(*_NAMES)
+_AT = {name: index for index, name in enumerate(_NAMES)}
 _PRIORITY, _STATUS, _OUTPUTS, _ERROR, _WEBHOOK, _LINEAGE, _NEEDS = (
     _AT[name] for name in ("priority", "status", "outputs", "error", "webhook", "lineage", "needs")
 )
@@ -36,7 +38,7 @@ def attempt_of(row: Any) -> Attempt:
 
 def row_of(job: Job) -> dict[str, Any]:
     """The cells of a job's row, ready to insert."""
-    cells = {field.name: getattr(job, field.name) for field in fields(job)}
+    cells = dict(zip(_NAMES, _cells_of(job), strict=True))
     cells["priority"] = int(job.priority)
     cells["status"] = job.status.value
     cells["outputs"] = [output.cells for output in job.outputs]
