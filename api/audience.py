@@ -17,6 +17,7 @@ class Audience:
     def __init__(self, follower: Follower, previews: PreviewReader) -> None:
         self._follower = follower
         self._previews = previews
+        self._all_again_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -33,7 +34,15 @@ class Audience:
                 await asyncio.wait_for(self._follower.joined.wait(), _AGAIN_S)
             await asyncio.sleep(_GATHER_S)
             self._follower.joined.clear()
-            if self._follower.watches_all:
-                await self._previews.want_all()
+            await self._want_all()
             if job_ids := self._follower.looked_at(_MOST):
                 await self._previews.want(job_ids)
+
+    async def _want_all(self) -> None:
+        """Not again for each job that comes: who wants them all has said so."""
+        now = asyncio.get_running_loop().time()
+        if not self._follower.watches_all:
+            self._all_again_at = now
+        elif now >= self._all_again_at:
+            self._all_again_at = now + _AGAIN_S
+            await self._previews.want_all()

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _BATCH_MOST = 128  # more rows a transaction gain nothing, and make its first member wait
 _BACKLOG_MOST = 4_096
 _GATHER_S = 0.005
+_WORD_S = 0.02
 
 _Waiting = tuple[Submission, "asyncio.Future[Submitted]"]
 
@@ -110,7 +111,7 @@ class Intake:
         self._rang_at = loop.time()
         failpoint("submit:announcing")
         self._doorbell.ring_for(fresh)
-        loop.call_later(_GATHER_S, self._bus.changed)  # who is claimed meanwhile is read only once
+        loop.call_later(_WORD_S, self._bus.changed)  # who is claimed meanwhile is read only once
         failpoint("submit:announced")
 
 
