@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _BATCH_MOST = 128  # more rows a transaction gain nothing, and make its first member wait
 _BACKLOG_MOST = 4_096
+_CROWD = 8  # in one transaction: then others are on their way
+_LOOKS, _TURNS = 8, 3  # at who has come, each after so many turns of the event loop: read, parsed, checked
 _GATHER_S = 0.005
 _WORD_S = 0.02
 
@@ -68,12 +70,27 @@ class Intake:
         return await answer
 
     async def _run(self) -> None:
+        crowded = False
         while True:
             await self._arrived.wait()
+            if crowded:
+                await self._gather()
             batch = [self._waiting.popleft() for _ in range(min(_BATCH_MOST, len(self._waiting)))]
             if not self._waiting:
                 self._arrived.clear()
+            crowded = len(batch) >= _CROWD
             await self._commit(batch)
+
+    async def _gather(self) -> None:
+        """Those whose requests lie in the sockets already come along: a transaction for twice as many hardly costs
+        more. No clock is waited for, and nobody who has not been sent."""
+        before = 0
+        for _ in range(_LOOKS):
+            if not before < len(self._waiting) < _BATCH_MOST:
+                return
+            before = len(self._waiting)
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         wanted = [submission for submission, _ in batch]
