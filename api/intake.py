@@ -42,6 +42,7 @@ class Intake:
         self._task: asyncio.Task[None] | None = None
         self._unrung: list[Job] = []
         self._ringing: asyncio.TimerHandle | None = None
+        self._word: asyncio.TimerHandle | None = None
         self._rang_at = 0.0
 
     def start(self) -> None:
@@ -53,6 +54,9 @@ class Intake:
         if self._ringing:
             self._ringing.cancel()
             self._ring()
+        if self._word:
+            self._word.cancel()
+            self._bus.changed()
         self._writer.shutdown(wait=True)
 
     async def submit(self, submission: Submission) -> Submitted:
@@ -128,8 +132,13 @@ class Intake:
         self._rang_at = loop.time()
         failpoint("submit:announcing")
         self._doorbell.ring_for(fresh)
-        loop.call_later(_WORD_S, self._bus.changed)  # who is claimed meanwhile is read only once
+        if self._word is None:  # who is claimed meanwhile is read only once
+            self._word = loop.call_later(_WORD_S, self._say_changed)
         failpoint("submit:announced")
+
+    def _say_changed(self) -> None:
+        self._word = None
+        self._bus.changed()
 
 
 def _fail(batch: Sequence[_Waiting], fault: Exception) -> None:

@@ -49,7 +49,7 @@ class Envelope(BaseModel):
     deadline: Annotated[str | None, Field(description="RFC 3339 with a time zone; not started by then: expired")] = (
         None
     )
-    metadata: Annotated[dict[str, Any], Field(description="Up to 16 KiB, returned as given")] = {}
+    metadata: Annotated[dict[str, Any], Field(default_factory=dict, description="Up to 16 KiB, returned as given")]
 
     @field_validator("deadline")
     @classmethod
@@ -74,8 +74,9 @@ class JobRequest(Envelope):
     priority: Literal["interactive", "batch"] = "interactive"
     webhook: WebhookRequest | None = None
     depends_on: Annotated[
-        list[str], Field(max_length=_NEEDS_MOST, description="Starts when these have succeeded")
-    ] = []
+        list[str],
+        Field(default_factory=list, max_length=_NEEDS_MOST, description="Starts when these have succeeded"),
+    ]
     on_dependency_failure: Annotated[
         Literal["fail", "skip", "run"], Field(description="What becomes of it when one of those does not succeed")
     ] = "fail"
