@@ -4,6 +4,7 @@ import base64
 import binascii
 import ipaddress
 import math
+from functools import lru_cache
 
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
@@ -11,6 +12,7 @@ _SECRET_PREFIX = "whsec_"
 _SECRET_BYTES = range(24, 65)
 
 
+@lru_cache(16)  # asked for at each submit
 def parse_networks(text: str) -> Networks:
     """`10.1.0.0/16, fd00::/8`. Raises: ValueError."""
     return tuple(ipaddress.ip_network(part) for part in _parts(text))
