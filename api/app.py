@@ -7,7 +7,11 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.routing import WebSocketRoute
 
-from api import (
+from api.context import Context
+from api.gate.origins import OriginGuard
+from api.openai.app import create_openai
+from api.replicate.app import create_replicate
+from api.routes import (
     aliases,
     artifacts,
     asyncapi,
@@ -21,7 +25,6 @@ from api import (
     page,
     poll,
     previews,
-    problems,
     replays,
     rules,
     schedules,
@@ -32,11 +35,8 @@ from api import (
     uploads,
     webhooks,
 )
-from api.context import Context
-from api.hatch import Hatch
-from api.openai.app import create_openai
-from api.origins import OriginGuard
-from api.replicate.app import create_replicate
+from api.routes.hatch import Hatch
+from api.web import problems
 
 _ROOMS = (
     submit,

@@ -7,44 +7,44 @@ import socket
 
 import uvicorn
 
-from api.admission import Admission
 from api.app import create_app
-from api.audience import Audience
-from api.body import MAX_BODY_BYTES
 from api.context import Automation, Context
-from api.exposure import check_exposure
-from api.figures import Figures
-from api.follower import Follower
-from api.forecast import Forecast
-from api.hearing import Hearing
-from api.intake import Intake
-from api.lookup import Lookup
-from api.queues import Queues
-from api.rulebook import RuleBook
-from api.stats import counting
-from api.tickets import Tickets
-from api.wire import HttpWire, WebSocketWire
+from api.gate.admission import Admission
+from api.gate.exposure import check_exposure
+from api.gate.intake import Intake
+from api.gate.rulebook import RuleBook
+from api.gate.tickets import Tickets
+from api.routes.stats import counting
+from api.watch.audience import Audience
+from api.watch.figures import Figures
+from api.watch.follower import Follower
+from api.watch.forecast import Forecast
+from api.watch.hearing import Hearing
+from api.watch.lookup import Lookup
+from api.watch.queues import Queues
+from api.web.body import MAX_BODY_BYTES
+from api.web.wire import HttpWire, WebSocketWire
 from config.failpoints import arm
 from config.settings import Settings
 from forms.desk import open_desk
 from jobs.errors import GroupNotFound
 from models.catalog import Catalog, read_catalog
-from storage.aliases import Routing
-from storage.artifacts import ArtifactStore
-from storage.batches import Batches
+from storage.automation.aliases import Routing
+from storage.automation.rules import Rules
+from storage.automation.schedules import Schedules
+from storage.automation.triggers import Triggers
+from storage.batches.file_folder import FileFolder
+from storage.batches.files import Files
+from storage.batches.store import Batches
 from storage.bus import Bus, Errands
-from storage.deliveries import Deliveries
 from storage.engine import Database
-from storage.file_folder import FileFolder
-from storage.files import Files
-from storage.groups import GroupStore
-from storage.jobs import JobStore
-from storage.previews import PreviewReader
-from storage.rules import Rules
-from storage.schedules import Schedules
-from storage.triggers import Triggers
-from storage.uploads import Uploads
-from storage.webhook_secrets import WebhookSecrets
+from storage.jobs.groups import GroupStore
+from storage.jobs.store import JobStore
+from storage.media.artifacts import ArtifactStore
+from storage.media.previews import PreviewReader
+from storage.media.uploads import Uploads
+from storage.webhooks.deliveries import Deliveries
+from storage.webhooks.signing_secrets import WebhookSecrets
 from workers.breakers import open_circuits
 from workers.queue import Doorbell, build_celery
 

@@ -23,7 +23,7 @@ from config.settings import Settings, read_settings
 from forms.requests import submission_of
 from models.catalog import read_catalog
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from tests.faults.stacks import batching_catalog
 from tests.servers import PostgresServer, running_broker
 from workers.reaper import Reaper
@@ -184,7 +184,7 @@ def work(settings: Settings, number: int, threads: int, stopping: Any, ready: An
 
 
 def _toil(worker: Any, stopping: Any) -> None:
-    from workers.attempt import work_off
+    from workers.attempts.attempt import work_off
 
     while not stopping.is_set():
         if not work_off(worker.bench, "default"):

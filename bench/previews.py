@@ -17,14 +17,14 @@ from models.catalog import read_catalog
 from models.loading import LoadedModels
 from models.runner import NO_PREVIEWS, Previews, Request, Runner
 from storage.bus import Bus, Errands
-from storage.claims import Claims
+from storage.claiming.claims import Claims
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
+from storage.media.previews import PreviewReader, PreviewWriter
 from storage.migrations import upgrade
-from storage.previews import PreviewReader, PreviewWriter
 from tests.servers import running_broker
-from workers.lease import Lease
-from workers.steps import Steps
+from workers.attempts.lease import Lease
+from workers.attempts.steps import Steps
 
 _SETTINGS = ((1, 8, 40), (1, 50, 10), (8, 8, 12))  # pictures in the batch, denoising steps, rounds
 _PROMPT = "a red sun over purple mountains by the sea at dusk"

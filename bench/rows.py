@@ -13,11 +13,11 @@ from bench.results import Plan, Results, interleave
 from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.values import Job, Priority, Status, Submission
-from storage.claims import Claims, Ending
+from storage.changes.rows import row_of
+from storage.claiming.claims import Claims, Ending
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from storage.migrations import upgrade
-from storage.rows import row_of
 from storage.tables import ATTEMPTS, JOBS
 from tests.servers import PostgresServer
 

@@ -127,7 +127,7 @@ def _examine_broker(settings: Settings) -> Iterator[Finding]:
 
 
 def _examine_artifacts(settings: Settings) -> Iterator[Finding]:
-    from storage.artifacts import ArtifactStore
+    from storage.media.artifacts import ArtifactStore
 
     folder = settings.artifacts_folder
     try:

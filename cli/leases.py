@@ -64,7 +64,7 @@ class _Estate:
 
     def __init__(self, settings: Settings) -> None:
         from storage.bus import Bus, Errands
-        from storage.claims import Claims
+        from storage.claiming.claims import Claims
         from storage.engine import Database
         from workers.narrator import Narrator
         from workers.queue import Doorbell, build_celery

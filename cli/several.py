@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 
-from api.exposure import check_exposure
+from api.gate.exposure import check_exposure
 from cli.crew import api_roles
 from cli.keeper import Keeper
 from cli.ports import choose_port

@@ -41,7 +41,7 @@ def up_command(
         with only_stack_in(folder) as name:
             (folder / STACK_FILE).unlink(missing_ok=True)  # of a stack that was killed
             settings = read_settings(data_dir=folder)
-            from api.exposure import check_exposure
+            from api.gate.exposure import check_exposure
 
             check_exposure(settings, host)
             ports = choose_ports(host, port, flower_port)

@@ -140,7 +140,7 @@ class Job:
     lineage: Lineage  # never changes
     needs: tuple[str, ...]  # ids of the jobs and uploads that must be there before it is queued; never changes
     cache_key: str | None  # the same for identical work, whose result may be used again; never changes
-    consequential: bool  # its changes have consequences in other rows (storage.consequences); may become true
+    consequential: bool  # its changes have consequences in other rows (storage.changes.consequences); may become true
     cached: bool  # its outputs are those of an earlier job; set with them
     context: Mapping[str, Any] | None  # what its outputs were made with, as far as it decides them; set with them
     seq: int  # +1 with every committed change

@@ -5,7 +5,7 @@ from typing import Any
 from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.values import Output, Priority, Submission
-from storage.claims import Ending
+from storage.claiming.claims import Ending
 
 
 def submission(**given: Any) -> Submission:

@@ -10,12 +10,12 @@ from jobs import lifecycle
 from jobs.groups import ALL, Group, GroupOrder, GroupStatus, Join, OnFailure
 from jobs.identity import first_id_since, new_id, new_job_id
 from jobs.values import Job, Lineage, Output
-from storage.consequences import Consequences
+from storage.changes.consequences import Consequences
 from storage.engine import Database
-from storage.group_rows import group_row, member_row
-from storage.groups import GroupStore
-from storage.needs import meet_needs
-from storage.settling import settle_groups
+from storage.jobs.group_rows import group_row, member_row
+from storage.jobs.groups import GroupStore
+from storage.jobs.needs import meet_needs
+from storage.jobs.settling import settle_groups
 from storage.tables import GROUPS, MEMBERS
 from tests.test_groups import group
 from tests.test_needs import Waiters

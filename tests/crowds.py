@@ -9,10 +9,11 @@ from sqlalchemy import insert, text
 from jobs import lifecycle
 from jobs.identity import first_id_since, new_id
 from jobs.uploads import Content, brought
-from storage.claims import Claims
+from storage.changes.rows import row_of
+from storage.claiming.claims import Claims
 from storage.engine import Database
-from storage.jobs import JobStore
-from storage.rows import row_of
+from storage.jobs.store import JobStore
+from storage.media.uploads import upload_row
 from storage.tables import (
     ARTIFACTS,
     ATTEMPTS,
@@ -24,7 +25,6 @@ from storage.tables import (
     UPLOAD_USES,
     UPLOADS,
 )
-from storage.uploads import upload_row
 from tests.batches import submission
 from tests.companies import end_many_groups
 

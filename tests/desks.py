@@ -12,14 +12,14 @@ from jobs.files import BATCH_INPUT
 from jobs.identity import new_file_id
 from jobs.values import Fault, Job, Output
 from models.catalog import read_catalog
-from storage.batches import Batches, Wanted
+from storage.batches.file_folder import FileFolder
+from storage.batches.files import Files
+from storage.batches.store import Batches, Wanted
 from storage.bus import Bus, Errands
-from storage.claims import Claims, Ending
+from storage.claiming.claims import Claims, Ending
 from storage.engine import Database
-from storage.file_folder import FileFolder
-from storage.files import Files
-from storage.jobs import JobStore
-from workers.batches import BatchDesk
+from storage.jobs.store import JobStore
+from workers.batches.desk import BatchDesk
 from workers.queue import Doorbell, build_celery
 
 TENANT = "default"

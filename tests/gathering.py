@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from api.documents_groups import GroupDocument
+from api.shapes.groups import GroupDocument
 from tests.stacks import RunningStack
 
 ENDED = {"succeeded", "partial", "failed", "canceled"}

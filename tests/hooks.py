@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.documents import (
+from api.shapes.documents import (
     DeliveryListDocument,
 )
 from tests.servers import wait_until

@@ -9,9 +9,9 @@ from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.lifecycle import Change
 from jobs.values import Fault, Job, Output, Priority, Submission
-from storage.claims import Claims, Ending
+from storage.claiming.claims import Claims, Ending
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 
 PICTURE = Output("ab.png", "ab", "image/png", 7, 16, 8, None, 3)
 BROKEN = Fault("model_error", "It broke.", retryable=True)

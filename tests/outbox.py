@@ -12,11 +12,11 @@ from jobs.deliveries import Delivery
 from jobs.identity import new_job_id
 from jobs.lifecycle import Change
 from jobs.values import Event, Fault, Job, Priority, Submission, Webhook
-from storage.claims import Claims, Ending
-from storage.deliveries import Deliveries
+from storage.claiming.claims import Claims, Ending
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from storage.tables import DELIVERIES
+from storage.webhooks.deliveries import Deliveries
 
 BOTH = Webhook("http://hooks.example/hook?token=t", (Event.STARTED, Event.COMPLETED))
 

@@ -15,7 +15,7 @@ from storage.migrations import upgrade
 from tests.pipelines import tiny
 from tests.servers import running_broker, wait_until
 from tests.stacks import running_stack
-from workers.preloading import choose, preload
+from workers.attempts.preloading import choose, preload
 from workers.process import Worker
 
 

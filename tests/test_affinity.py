@@ -3,11 +3,11 @@
 import pytest
 
 from jobs.values import Job, Priority
-from storage.claims import Claims
+from storage.claiming.claims import Claims
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from tests.batches import submission, success
-from workers.affinity import Affinity
+from workers.choosing.affinity import Affinity
 
 WARM = ("sea@1",)
 

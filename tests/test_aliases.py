@@ -16,12 +16,12 @@ from jobs.errors import AliasNotFound, Conflict, StoreUnavailable
 from jobs.values import Fault, Job, Output, Priority, Status
 from models.catalog import SHIPPED, Catalog
 from models.entry import Entry
-from storage.aliases import Aliases, Routing
-from storage.claims import Ending
-from storage.consequences import Consequences
+from storage.automation.aliases import Aliases, Routing
+from storage.changes.consequences import Consequences
+from storage.claiming.claims import Ending
 from storage.engine import Database
 from tests.houses import House
-from workers.aftermath import FOLLOW
+from workers.errands.aftermath import FOLLOW
 
 HOPELESS = Fault("model_unknown", "There is no such model.", retryable=False)
 OLD, NEW = Target("sea@1", 90), Target("sea@2", 10)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.artifacts import SHELVES, ArtifactStore
+from storage.media.artifacts import SHELVES, ArtifactStore
 
 BYTES = b"a picture"
 KEY = f"{hashlib.sha256(BYTES).hexdigest()}.png"
@@ -93,7 +93,7 @@ def test_the_same_bytes_put_from_many_threads_are_one_whole_file(store: Artifact
 WRITE_WITHIN_A_LIMIT = """
 import errno, resource, sys
 from pathlib import Path
-from storage.artifacts import ArtifactStore
+from storage.media.artifacts import ArtifactStore
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 store = ArtifactStore(Path(sys.argv[1]))
 store.put(b"small", "image/png")
@@ -122,7 +122,7 @@ def test_bytes_that_do_not_fit_leave_nothing_half_written_behind(store: Artifact
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from storage.artifacts import ArtifactStore
+from storage.media.artifacts import ArtifactStore
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 ArtifactStore(Path(sys.argv[1])).put(b"never seen", "image/png")
 """

@@ -12,8 +12,8 @@ import jsonschema_rs
 import pytest
 from websockets.sync.client import connect
 
-from api.asyncapi import asyncapi_document
-from api.frames import parse_frame
+from api.routes.asyncapi import asyncapi_document
+from api.shapes.frames import parse_frame
 from egress.signing import sign
 from jobs.deliveries import announce
 from jobs.errors import InvalidInput

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import insert, text
 
 from jobs.identity import new_id
+from storage.automation.schedules import Schedules
+from storage.automation.triggers import Triggers
 from storage.engine import Database
-from storage.schedules import Schedules
 from storage.tables import SEEN_FILES, TRIGGERS
-from storage.triggers import Triggers
 from tests.query_plans import costs_of
 
 FIRED = 20_000

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-import storage.batch_turns
-import workers.batches
+import storage.batches.turns
+import workers.batches.desk
 from jobs.batches import Batch, BatchStatus
 from jobs.errors import Conflict
 from jobs.values import Priority, Status
+from storage.batches.file_folder import SHELVES
+from storage.batches.files import sweep
 from storage.engine import Database
-from storage.file_folder import SHELVES
-from storage.files import sweep
 from tests.desks import TENANT, House, line
 
 
@@ -72,7 +72,7 @@ def test_a_file_that_is_wrong_as_a_whole_runs_nothing(house: House, text: bytes,
 
 
 def test_more_lines_than_a_batch_may_have_run_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.batch_reading.LINES_MOST", 3)
+    monkeypatch.setattr("workers.batches.reading.LINES_MOST", 3)
     batch = house.run(house.begin([line(number) for number in range(4)]))
     assert (batch.status, batch.errors[0]["code"]) == (BatchStatus.FAILED, "too_many_lines")
 
@@ -140,9 +140,9 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
         wanted[0] = number
         return passed
 
-    monkeypatch.setattr(storage.batch_turns, "failpoint", point)
-    monkeypatch.setattr(workers.batches, "failpoint", point)
-    monkeypatch.setattr(workers.batches, "_AT_ONCE_LINES", 2)
+    monkeypatch.setattr(storage.batches.turns, "failpoint", point)
+    monkeypatch.setattr(workers.batches.desk, "failpoint", point)
+    monkeypatch.setattr(workers.batches.desk, "_AT_ONCE_LINES", 2)
     return die_at
 
 
@@ -173,13 +173,13 @@ def test_whenever_the_courier_dies_no_line_is_lost_or_doubled(
 
 def test_a_courier_whose_lease_passed_on_writes_nothing(house: House) -> None:
     batch = house.begin([line(1), line(2)])
-    turns = storage.batch_turns.BatchTurns(house.database, -1.0)
+    turns = storage.batches.turns.BatchTurns(house.database, -1.0)
     zombie = turns.claim()
     holder = turns.claim()
     assert zombie
     assert holder
     assert holder.fence == zombie.fence + 1
-    with pytest.raises(storage.batch_turns.TurnOver):
+    with pytest.raises(storage.batches.turns.TurnOver):
         turns.settle(zombie)
     turns.release(zombie, moved=True)
     assert house.look(batch).lease_until is not None, "the holder's"
@@ -247,14 +247,14 @@ def test_a_job_that_is_deleted_meanwhile_is_a_line_that_failed(house: House) -> 
 def test_a_line_the_database_refuses_takes_no_neighbour_with_it(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = storage.batch_turns.insert_submissions
+    real = storage.batches.turns.insert_submissions
 
     def refuse(connection: Any, wanted: Any, now: Any) -> Any:
         if any(one.input["prompt"] == "line 2" for one in wanted):
             raise ValueError("not this one")
         return real(connection, wanted, now)
 
-    monkeypatch.setattr(storage.batch_turns, "insert_submissions", refuse)
+    monkeypatch.setattr(storage.batches.turns, "insert_submissions", refuse)
     batch = house.run(house.begin([line(number) for number in range(4)]))
     assert (batch.completed, batch.failed) == (3, 1)
     (error,) = house.answers(batch.error_file_id)
@@ -263,7 +263,7 @@ def test_a_line_the_database_refuses_takes_no_neighbour_with_it(
 
 @pytest.fixture(autouse=True)
 def _generous(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers.batches, "_TURN_S", 600.0)
+    monkeypatch.setattr(workers.batches.desk, "_TURN_S", 600.0)
 
 
 def _rewrite(house: House, statement: str) -> None:
@@ -278,16 +278,16 @@ def _sweep_all(house: House) -> None:
 
 def test_a_step_that_takes_long_keeps_its_lease(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     renewed: list[str] = []
-    real = storage.batch_turns.BatchTurns.renew
+    real = storage.batches.turns.BatchTurns.renew
 
-    def renew(turns: storage.batch_turns.BatchTurns, batch: Batch) -> Batch:
+    def renew(turns: storage.batches.turns.BatchTurns, batch: Batch) -> Batch:
         renewed.append(batch.status.value)
         return real(turns, batch)
 
-    monkeypatch.setattr(storage.batch_turns.BatchTurns, "renew", renew)
+    monkeypatch.setattr(storage.batches.turns.BatchTurns, "renew", renew)
     clock = iter(range(0, 1_000_000, 100))
-    monkeypatch.setattr(workers.batches, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
-    monkeypatch.setattr(workers.batches, "_TURN_S", 1e9)
+    monkeypatch.setattr(workers.batches.desk, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr(workers.batches.desk, "_TURN_S", 1e9)
     batch = house.run(house.begin([line(1), line(2)]))
     assert batch.completed == 2
     assert renewed == ["validating"] * 2 + ["finalizing"] * 2

@@ -10,13 +10,13 @@ from sqlalchemy import insert, text
 from jobs import lifecycle
 from jobs.batches import Batch
 from jobs.identity import new_batch_id, new_file_id, new_job_id
-from storage.batch_turns import BatchTurns, Taken
-from storage.batches import Batches, Wanted
-from storage.claims import Claims
+from storage.batches.files import Files
+from storage.batches.store import Batches, Wanted
+from storage.batches.turns import BatchTurns, Taken
+from storage.changes.rows import row_of
+from storage.claiming.claims import Claims
 from storage.engine import Database
-from storage.files import Files
 from storage.migrations import upgrade
-from storage.rows import row_of
 from storage.tables import ATTEMPTS, BATCH_LINES, BATCHES, FILES, JOBS
 from tests.batches import submission, success
 from tests.query_plans import costs_of

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-import storage.batch_turns
+import storage.batches.turns
 from jobs.errors import Conflict, FileMissing, IdempotencyConflict, InvalidInput
 from storage.engine import Database
-from storage.submissions import Submitted, insert_submissions
+from storage.jobs.submissions import Submitted, insert_submissions
 from tests.desks import TENANT, House, line
 
 
@@ -73,6 +73,6 @@ def test_a_line_that_meets_a_process_that_began_the_same_work_is_no_failure(
             raise IntegrityError("results", {}, Exception("there is one"))
         return insert_submissions(*given)
 
-    monkeypatch.setattr(storage.batch_turns, "insert_submissions", meet)
+    monkeypatch.setattr(storage.batches.turns, "insert_submissions", meet)
     ended = house.run(house.begin([line(1)]))
     assert (met, ended.completed, ended.failed) == (["another"], 1, 0)

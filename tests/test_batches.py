@@ -3,9 +3,9 @@
 import threading
 
 from jobs.errors import StoreUnavailable
-from storage.claims import Claims
+from storage.claiming.claims import Claims
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from tests.batches import submission, success
 from tests.query_plans import statements_of
 

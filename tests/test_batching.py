@@ -24,10 +24,10 @@ from tests.pipelines import tiny
 from tests.servers import running_broker
 from tests.test_noop import Watching
 from tests.test_pipeline import OTHER, draw, farthest, one, request
-from workers.attempt import attempt, claim
-from workers.companions import gather, room
-from workers.generation import generate
-from workers.lease import Lease
+from workers.attempts.attempt import attempt, claim
+from workers.attempts.companions import gather, room
+from workers.attempts.generation import generate
+from workers.attempts.lease import Lease
 from workers.process import Worker
 
 NOOP = (Path(__file__).parent.parent / "models" / "shelf" / "noop.toml").read_text()

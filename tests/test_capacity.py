@@ -7,7 +7,7 @@ from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.values import Job, Priority, Submission
 from models.capacity import Capacities
-from workers.arrivals import Arrivals
+from workers.choosing.arrivals import Arrivals
 
 KIND, OTHER = ("scenes@1", (256, 256)), ("scenes@1", (384, 384))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ import pytest
 
 from jobs import lifecycle
 from jobs.values import Job, Priority, Status
-from storage.changing import change
-from storage.claims import Ending, Holding
+from storage.changes.changing import change
+from storage.claiming.claims import Ending, Holding
 from storage.engine import Database
 from tests.houses import PICTURE, House, succeed
 from tests.servers import wait_until

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import safelight_client
-from api.documents import JobDocument
+from api.shapes.documents import JobDocument
 from safelight_client import Conflict, CorruptDownload, InvalidInput, JobFailed, NotFound, Problem, WaitTimeout
 from tests.clients import CLIENTS
 from tests.pictures import picture

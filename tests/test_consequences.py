@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import Connection, select
 
 from jobs.values import Job, Status
-from storage import consequences
-from storage.consequences import Consequences
+from storage.changes import consequences
+from storage.changes.consequences import Consequences
+from storage.changes.outbox import Consequence
 from storage.engine import Database
-from storage.needs import meet_needs
-from storage.outbox import Consequence
+from storage.jobs.needs import meet_needs
 from storage.tables import CONSEQUENCES
 from tests.test_needs import Waiters
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.documents import JobDocument
+from api.shapes.documents import JobDocument
 from jobs import lifecycle
 from jobs.document import job_document, timestamp
 from jobs.values import FINAL, Fault, Job, Output, Priority, Progress, Status, Submission

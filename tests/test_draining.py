@@ -8,7 +8,7 @@ from config.settings import Settings
 from jobs.identity import new_job_id
 from jobs.values import Priority, Status, Submission
 from tests.servers import running_broker
-from workers.attempt import attempt
+from workers.attempts.attempt import attempt
 from workers.process import Worker
 
 

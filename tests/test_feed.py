@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Connection, insert, select, text
 
+from storage.changes.feed import Feed, trim_feed
 from storage.engine import Database
-from storage.feed import Feed, trim_feed
 from storage.tables import CHANGES
 
 

@@ -8,16 +8,16 @@ from typing import Any
 from prometheus_client import generate_latest
 from sqlalchemy import event, insert, text, update
 
-from api.figures import STATUS_OF_VERB, WINDOW_S, Figures, Window
+from api.watch.figures import STATUS_OF_VERB, WINDOW_S, Figures, Window
 from jobs.identity import new_job_id
 from jobs.lifecycle import TRANSITIONS
 from jobs.values import FINAL, Event, Job, Priority, Submission, Webhook
-from storage.claims import Claims
-from storage.depths import Depth, read_deliveries_depth, read_depths
+from storage.changes.feed import Entry
+from storage.changes.rows import row_of
+from storage.claiming.claims import Claims
+from storage.claiming.depths import Depth, read_deliveries_depth, read_depths
 from storage.engine import Database
-from storage.feed import Entry
-from storage.jobs import JobStore
-from storage.rows import row_of
+from storage.jobs.store import JobStore
 from storage.tables import DELIVERIES, JOBS
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from jobs.errors import FileMissing, StorageFull
 from jobs.identity import new_file_id
+from storage.batches.file_folder import SHELVES, FileFolder
+from storage.batches.files import Files, sweep
 from storage.engine import Database
-from storage.file_folder import SHELVES, FileFolder
-from storage.files import Files, sweep
 
 
 def add(files: Files, tenant: str = "t", purpose: str = "batch", keep_s: int | None = None) -> str:

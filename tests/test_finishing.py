@@ -10,9 +10,9 @@ import pytest
 from config.settings import Settings
 from jobs.identity import new_job_id
 from jobs.values import Priority, Status, Submission
-from storage.artifacts import ArtifactStore, Stored
+from storage.media.artifacts import ArtifactStore, Stored
 from tests.servers import running_broker, wait_until
-from workers.attempt import work_off
+from workers.attempts.attempt import work_off
 from workers.process import Worker
 
 

@@ -17,12 +17,12 @@ from jobs.identity import new_id
 from jobs.triggers import Kind, Stamp, Trigger
 from jobs.values import Job
 from models.catalog import read_catalog
+from storage.automation.triggers import Triggers
 from storage.engine import Database
-from storage.jobs import JobStore
-from storage.triggers import Triggers
-from storage.uploads import Uploads
-from workers.file_uploads import FileChanged, FileUploads
-from workers.folders import FolderWatch, Lookout
+from storage.jobs.store import JobStore
+from storage.media.uploads import Uploads
+from workers.automation.file_uploads import FileChanged, FileUploads
+from workers.automation.folders import FolderWatch, Lookout
 
 JOB = {"model": "noop", "input": {"prompt": "${file.name}"}, "metadata": {"file": "${file}"}}
 
@@ -237,7 +237,7 @@ class _Stuck:
 
 
 def test_a_disk_that_does_not_answer_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.folders._LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("workers.automation.folders._LOOK_EVERY_S", 0.0)
     stuck = _Stuck()
     lookout = Lookout(stuck, lambda jobs: None)  # type: ignore[arg-type]
     began = time.monotonic()

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from api.follower import Follower
-from api.forecast import Forecast
-from api.hearing import Hearing
-from api.waiting import Watcher
+from api.watch.follower import Follower
+from api.watch.forecast import Forecast
+from api.watch.hearing import Hearing
+from api.watch.waiting import Watcher
 from jobs import lifecycle
 from jobs.values import Job, Priority, Progress, Submission
 from models.catalog import read_catalog
-from storage.claims import Claims, Ending
+from storage.claiming.claims import Claims, Ending
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from storage.migrations import upgrade
 
 

@@ -9,7 +9,7 @@ from jobs.forecast import Running, Waiting, forecast
 from tests.servers import wait_until
 from tests.stacks import RunningStack
 from tests.test_mailbox import JOB
-from workers.pace import Paces
+from workers.choosing.pace import Paces
 
 PACES = {"m": (2.0, 0.0, 0.5)}  # two seconds for each unit of work, half a second for any batch
 

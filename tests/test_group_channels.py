@@ -11,7 +11,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from api.documents import JobDocument
+from api.shapes.documents import JobDocument
 from tests.gathering import ENDED, NOOP, ended, fan_out, gather, post, statuses
 from tests.hooks import SETTINGS
 from tests.receivers import Receiver

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from jobs.groups import ALL, GroupStatus, OnFailure
 from jobs.identity import new_id
-from storage.claims import Ending
+from storage.claiming.claims import Ending
 from storage.engine import Database
 from storage.migrations import upgrade
 from tests.companies import TWO, Company, end_many_groups, paint

@@ -13,13 +13,13 @@ from jobs import lifecycle
 from jobs.errors import Conflict, GroupNotFound, JobNotFound, StoreUnavailable
 from jobs.groups import ALL, ANY, Group, Join, OnFailure
 from jobs.values import Job
-from storage.claims import Ending
-from storage.consequences import Consequences
+from storage.changes.consequences import Consequences
+from storage.claiming.claims import Ending
 from storage.engine import Database
 from tests.companies import TWO, Company, paint
 from tests.servers import wait_until
 from tests.test_needs import HOPELESS
-from workers.aftermath import FOLLOW
+from workers.errands.aftermath import FOLLOW
 
 GROUPS = 25
 REFUSALS = (Conflict, GroupNotFound, JobNotFound, StoreUnavailable)

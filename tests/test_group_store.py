@@ -16,11 +16,11 @@ from jobs.identity import new_job_id
 from jobs.references import MediaInput, UrlReference
 from jobs.uploads import Unfetched
 from storage.engine import Database
-from storage.group_rows import read_groups
-from storage.groups import Ordered
-from storage.submissions import insert_submissions
+from storage.jobs.group_rows import read_groups
+from storage.jobs.groups import Ordered
+from storage.jobs.submissions import insert_submissions
+from storage.media.uploads import Uploads
 from storage.tables import GROUPS, JOBS, MEMBERS
-from storage.uploads import Uploads
 from tests.companies import Company
 
 

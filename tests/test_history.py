@@ -12,13 +12,13 @@ from sqlalchemy import update
 from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.values import Fault, Job, Priority, Status, Submission
-from storage.changing import change
-from storage.circuits import Circuits
-from storage.claims import Claims, Ending
+from storage.changes.changing import change
+from storage.claiming.circuits import Circuits
+from storage.claiming.claims import Claims, Ending
+from storage.claiming.leadership import Leadership
 from storage.engine import Database
-from storage.jobs import JobStore
-from storage.leadership import Leadership
-from storage.settling import lock_jobs
+from storage.jobs.settling import lock_jobs
+from storage.jobs.store import JobStore
 from storage.tables import CIRCUITS, JOBS, LEADERS
 from tests.servers import wait_until
 

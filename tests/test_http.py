@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from api.documents import JobDocument, JobListDocument, ModelListDocument, StatsDocument
+from api.shapes.documents import JobDocument, JobListDocument, ModelListDocument, StatsDocument
 from tests.servers import wait_until
 from tests.stacks import RunningStack
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from storage.artifacts import ArtifactStore
-from storage.dimensions import read_size
-from storage.media import store_media
+from storage.media.artifacts import ArtifactStore
+from storage.media.dimensions import read_size
+from storage.media.storing import store_media
 from tests.pictures import film, picture, sound
 
 

@@ -15,9 +15,9 @@ from jobs.errors import Conflict, JobNotFound, StoreUnavailable
 from jobs.identity import new_job_id
 from jobs.lifecycle import Change
 from jobs.values import Fault, Job, Output, Priority, Status, Submission
-from storage.claims import Claims, Ending
+from storage.claiming.claims import Claims, Ending
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from storage.tables import ARTIFACTS, CHANGES, IDEMPOTENCY, JOBS
 
 PICTURE = Output("ab.png", "ab", "image/png", 7, 16, 8, None, 3)

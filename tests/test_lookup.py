@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.lookup import Lookup
-from api.views import View
+from api.watch.lookup import Lookup
+from api.watch.views import View
 from jobs import lifecycle
 from jobs.errors import JobNotFound, StoreUnavailable
 from jobs.identity import new_job_id
 from jobs.values import Progress, Status
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from tests.batches import submission
 from tests.query_plans import statements_of
 from tests.stacks import RunningStack

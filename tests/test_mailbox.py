@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, lists, tuples
 
-from api.mailbox import Mailbox, MailboxFull
-from api.views import View
+from api.watch.mailbox import Mailbox, MailboxFull
+from api.watch.views import View
 from jobs import lifecycle
 from jobs.values import Job, Priority, Progress, Submission
 

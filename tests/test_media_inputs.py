@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from api.documents_uploads import UploadDocument
+from api.shapes.uploads import UploadDocument
 from jobs.identity import new_id
 from tests.origins import Origin, endless, one_byte_at_a_time, short
 from tests.pictures import film, picture, sound

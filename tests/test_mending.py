@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from api.documents import MendedDocument
+from api.shapes.documents import MendedDocument
 from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.values import Event, Fault, Job, Priority, Status, Submission, Webhook
-from storage.claims import Claims, Ending
-from storage.deliveries import Deliveries
+from storage.changes.rows import row_of
+from storage.claiming.claims import Claims, Ending
 from storage.engine import Database
-from storage.jobs import JobStore
-from storage.mending import Batch, Choice, Mending
-from storage.rows import row_of
+from storage.jobs.mending import Batch, Choice, Mending
+from storage.jobs.store import JobStore
 from storage.tables import CHANGES, JOBS
+from storage.webhooks.deliveries import Deliveries
 from tests.servers import wait_until
 from tests.stacks import RunningStack
 from tests.test_figures import plans_of

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from storage.migrations import differences, revisions, upgrade
 from tests.servers import new_postgres_database
 

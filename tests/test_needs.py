@@ -13,13 +13,13 @@ from sqlalchemy import Connection, func, select
 from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.values import Fault, IfNeedFails, Job, Lineage, Status
-from storage import needs
-from storage.claims import Ending
-from storage.consequences import Consequences
+from storage.changes.consequences import Consequences
+from storage.changes.outbox import Consequence
+from storage.claiming.claims import Ending
 from storage.engine import Database
-from storage.mending import Choice, Mending
-from storage.needs import meet_needs
-from storage.outbox import Consequence
+from storage.jobs import needs
+from storage.jobs.mending import Choice, Mending
+from storage.jobs.needs import meet_needs
 from storage.tables import CONSEQUENCES, NEEDS
 from tests.houses import House
 

@@ -15,11 +15,11 @@ from jobs.identity import new_job_id
 from jobs.uploads import Content
 from jobs.values import Job, Output, Priority, Submission
 from models.runner import Media
-from storage.claims import Claims, Ending
-from storage.orphans import Orphans
+from storage.claiming.claims import Claims, Ending
+from storage.jobs.orphans import Orphans
 from tests.servers import Broker, running_broker, wait_until
-from workers.attempt import Work, conclude
-from workers.lease import Lease
+from workers.attempts.attempt import Work, conclude
+from workers.attempts.lease import Lease
 from workers.process import Worker
 from workers.reaper import Reaper
 

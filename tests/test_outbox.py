@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from api.documents import JobDocument
+from api.shapes.documents import JobDocument
 from jobs import lifecycle
 from jobs.document import timestamp
 from jobs.values import Event, Status, Webhook
-from storage.changing import change
-from storage.claims import Ending
+from storage.changes.changing import change
+from storage.claiming.claims import Ending
 from storage.engine import Database
 from storage.tables import JOBS
 from tests.outbox import BOTH, DONE, GONE_WRONG, House, fail, succeed

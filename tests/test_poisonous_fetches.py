@@ -15,7 +15,7 @@ from jobs.values import Status
 from storage.engine import Database
 from storage.tables import UPLOADS
 from tests.test_uploads import URL, House
-from workers.fetching import Fetcher
+from workers.errands.fetching import Fetcher
 
 
 class Poison(Downloader):

@@ -19,13 +19,13 @@ from models.diffusion import DiffusersRunner
 from models.runner import NO_PREVIEWS, Previews, Request, Result
 from storage.bus import Bus, Errands
 from storage.engine import Database
+from storage.media.previews import MOST_BYTES, WATCH_TTL_S, PreviewReader, PreviewWriter
 from storage.migrations import upgrade
-from storage.previews import MOST_BYTES, WATCH_TTL_S, PreviewReader, PreviewWriter
 from tests.houses import House
 from tests.servers import Broker, running_broker, wait_until
 from tests.test_pipeline import OTHER, PROMPT, shipped
-from workers.lease import Lease
-from workers.steps import Steps
+from workers.attempts.lease import Lease
+from workers.attempts.steps import Steps
 
 AnySteps = TypeVar("AnySteps", bound=Steps)
 

@@ -10,28 +10,28 @@ from jobs.identity import first_id_since, new_id, new_job_id
 from jobs.references import MediaInput, UploadReference, UrlReference
 from jobs.uploads import Content
 from jobs.values import Resend, Status
-from storage.backlog import read_backlog
-from storage.circuits import Circuits
-from storage.claims import Claims
-from storage.consequences import Consequences
-from storage.deliveries import Deliveries
-from storage.depths import read_deliveries_depth, read_depths
+from storage.changes.consequences import Consequences
+from storage.changes.feed import Feed, trim_feed
+from storage.claiming.backlog import read_backlog
+from storage.claiming.circuits import Circuits
+from storage.claiming.claims import Claims
+from storage.claiming.depths import read_deliveries_depth, read_depths
 from storage.engine import Database
-from storage.feed import Feed, trim_feed
-from storage.jobs import JobStore
-from storage.mending import Choice, Mending
+from storage.jobs.mending import Choice, Mending
+from storage.jobs.needs import meet_needs
+from storage.jobs.store import JobStore
+from storage.media.uploads import Uploads
 from storage.migrations import upgrade
-from storage.needs import meet_needs
 from storage.tables import (
     CHANGES,
     JOBS,
 )
-from storage.uploads import Uploads
+from storage.webhooks.deliveries import Deliveries
 from tests.batches import submission, success
 from tests.crowds import FINISHED, LONG_AGO, NOW, crowd
 from tests.query_plans import costs_of
 from tests.servers import new_postgres_database
-from workers.aftermath import FOLLOW
+from workers.errands.aftermath import FOLLOW
 
 TOUCHED_MOST = 2_500  # a walk over the finished ones touches them all
 

@@ -20,10 +20,10 @@ from jobs.errors import Conflict
 from jobs.identity import new_job_id
 from jobs.lifecycle import Change
 from jobs.values import Attempt, Fault, Job, Output, Priority, Status, Submission
-from storage.claims import Claims, Ending, Holding
+from storage.changes.rows import JOB_COLUMNS, attempt_of, job_of
+from storage.claiming.claims import Claims, Ending, Holding
 from storage.engine import Database
-from storage.jobs import JobStore
-from storage.rows import JOB_COLUMNS, attempt_of, job_of
+from storage.jobs.store import JobStore
 from storage.tables import ARTIFACTS, ATTEMPTS, CHANGES, JOBS
 
 T = TypeVar("T")

@@ -12,16 +12,16 @@ from sqlalchemy import select, update
 from jobs import lifecycle
 from jobs.identity import new_job_id
 from jobs.values import Event, Fault, Job, Output, Priority, Status, Submission, Webhook
-from storage.claims import Ending
-from storage.consequences import Consequences
+from storage.changes.consequences import Consequences
+from storage.changes.feed import Feed
+from storage.changes.results import trim_results
+from storage.claiming.claims import Ending
 from storage.engine import Database
-from storage.feed import Feed
-from storage.jobs import JobStore
-from storage.mending import Choice, Mending
-from storage.results import trim_results
+from storage.jobs.mending import Choice, Mending
+from storage.jobs.store import JobStore
 from storage.tables import DELIVERIES, JOBS, RESULTS, TWINS
 from tests.houses import House
-from workers.aftermath import FOLLOW
+from workers.errands.aftermath import FOLLOW
 
 HOPELESS = Fault("model_unknown", "There is no such model.", retryable=False)
 CONTEXT = {"rows": 4}

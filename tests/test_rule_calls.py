@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from api.documents import ProblemDocument
-from api.documents_automation import RuleDocument, RuleListDocument, TriedRulesDocument
+from api.shapes.automation import RuleDocument, RuleListDocument, TriedRulesDocument
+from api.shapes.documents import ProblemDocument
 from tests.servers import wait_until
 from tests.stacks import RunningStack
 from tests.test_command import answer, run

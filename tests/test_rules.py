@@ -13,15 +13,15 @@ from jobs.identity import new_id
 from jobs.rules import DEPTH_MOST, Rule
 from jobs.values import Event, Job, Lineage
 from models.catalog import read_catalog
-from storage.consequences import Consequences
-from storage.deliveries import Deliveries
+from storage.automation.rules import Rules, marked_for_rules
+from storage.changes.consequences import Consequences
 from storage.engine import Database
-from storage.jobs import JobStore
-from storage.rules import Rules, marked_for_rules
+from storage.jobs.store import JobStore
 from storage.tables import CONSEQUENCES
+from storage.webhooks.deliveries import Deliveries
 from tests.houses import House
 from tests.query_plans import statements_of
-from workers.rules import RuleFollower
+from workers.automation.rules import RuleFollower
 
 FOLLOW_UP = {"model": "noop", "input": {"prompt": "after ${job.id}"}, "metadata": {"outputs": "${job.outputs}"}}
 

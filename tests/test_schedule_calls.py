@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from api.documents import ProblemDocument
-from api.documents_automation import (
+from api.shapes.automation import (
     ScheduleDocument,
     ScheduleListDocument,
     TicksDocument,
 )
+from api.shapes.documents import ProblemDocument
 from tests.servers import wait_until
 from tests.stacks import RunningStack
 from tests.test_command import answer, run

@@ -15,12 +15,12 @@ from jobs.rules import Rule
 from jobs.schedules import CAUGHT_UP_MOST, CatchUp, Schedule, check_cron, due_ticks, next_tick
 from jobs.values import Event, Job
 from models.catalog import read_catalog
+from storage.automation.rules import Rules
+from storage.automation.schedules import Schedules
 from storage.engine import Database
-from storage.jobs import JobStore
-from storage.rules import Rules
-from storage.schedules import Schedules
+from storage.jobs.store import JobStore
 from storage.tables import SCHEDULES
-from workers.timetable import Timetable
+from workers.automation.timetable import Timetable
 
 VIENNA = "Europe/Vienna"
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

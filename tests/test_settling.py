@@ -11,13 +11,13 @@ import pytest
 from jobs import lifecycle
 from jobs.groups import ANY, GroupStatus, Join, OnFailure
 from jobs.values import Job, Output, Status
-from storage.claims import Ending
-from storage.consequences import Consequences
-from storage.deliveries import Deliveries
+from storage.changes.consequences import Consequences
+from storage.changes.feed import Feed
+from storage.claiming.claims import Ending
 from storage.engine import Database
-from storage.feed import Feed
-from storage.mending import Choice, Mending
-from storage.settling import settle_groups
+from storage.jobs.mending import Choice, Mending
+from storage.jobs.settling import settle_groups
+from storage.webhooks.deliveries import Deliveries
 from tests.companies import TWO, Company, paint
 
 

@@ -3,11 +3,11 @@
 import pytest
 
 from jobs.values import Priority
-from storage.claims import Claims
+from storage.claiming.claims import Claims
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from tests.batches import submission
-from workers.shares import Shares
+from workers.choosing.shares import Shares
 
 
 @pytest.fixture

@@ -67,14 +67,18 @@ def test_alembic_is_never_a_package_of_ours() -> None:
 
 
 def test_only_one_place_writes_a_status() -> None:
-    """`storage.changing.change_all` applies every change; nobody else updates the jobs table's status. Claims prolong
-    leases, the outbox marks whose end others wait for."""
+    """`storage.changes.changing.change_all` applies every change; nobody else updates the jobs table's status. Claims
+    prolong leases, the outbox marks whose end others wait for."""
     writers = [
         file.relative_to(ROOT).as_posix()
         for file in FILES
         if file.parts[len(ROOT.parts)] != "tests" and re.search(r"update\(JOBS\)", file.read_text("utf-8"))
     ]
-    assert sorted(writers) == ["storage/changing.py", "storage/claims.py", "storage/outbox.py"]
+    assert sorted(writers) == [
+        "storage/changes/changing.py",
+        "storage/changes/outbox.py",
+        "storage/claiming/claims.py",
+    ]
 
 
 def test_the_lifecycle_chart_in_the_docs_is_the_one_the_code_draws() -> None:

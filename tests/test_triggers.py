@@ -11,14 +11,14 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from api.documents import JobDocument, ProblemDocument
-from api.documents_automation import (
+from api.shapes.automation import (
     NewTriggerDocument,
     TriedTriggerDocument,
     TriggerDocument,
     TriggerListDocument,
 )
-from api.documents_groups import GroupDocument
+from api.shapes.documents import JobDocument, ProblemDocument
+from api.shapes.groups import GroupDocument
 from tests.servers import wait_until
 from tests.stacks import RunningStack, running_stack
 from tests.test_command import answer, run

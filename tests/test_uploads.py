@@ -14,9 +14,9 @@ from jobs.references import DataReference, MediaInput, OutputReference, Referenc
 from jobs.uploads import Content, Unfetched, Upload, UploadStatus
 from jobs.values import Fault, Status
 from storage.engine import Database
-from storage.mending import Choice, Mending
+from storage.jobs.mending import Choice, Mending
+from storage.media.uploads import Uploads
 from storage.tables import UPLOAD_USES, UPLOADS
-from storage.uploads import Uploads
 from tests.query_plans import statements_of
 from tests.test_claims import House as Claimants
 from tests.test_needs import Waiters

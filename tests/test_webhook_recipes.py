@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from config.settings import Settings
 from egress.signing import sign
-from storage.webhook_secrets import new_secret
+from storage.webhooks.signing_secrets import new_secret
 
 PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "webhooks.md"
 NODE = Path(playwright.__file__).parent / "driver" / "node"

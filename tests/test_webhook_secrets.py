@@ -14,7 +14,7 @@ from config.settings import SettingsError, read_settings
 from egress.signing import sign
 from jobs.errors import Conflict
 from storage.engine import Database
-from storage.webhook_secrets import WebhookSecrets, new_secret
+from storage.webhooks.signing_secrets import WebhookSecrets, new_secret
 from tests.servers import wait_until
 
 BODY = '{"type":"job.completed","data":{"prompt":"ä"}}'

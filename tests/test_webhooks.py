@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from api.documents import (
+from api.shapes.documents import (
     DeliveryDocument,
     DeliveryPageDocument,
     JobDocument,

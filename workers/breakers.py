@@ -1,7 +1,7 @@
 """The circuit breakers, as the settings want them."""
 
 from config.settings import Settings
-from storage.circuits import Circuits
+from storage.claiming.circuits import Circuits
 from storage.engine import Database
 
 

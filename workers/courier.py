@@ -15,10 +15,10 @@ from jobs.errors import StoreUnavailable
 from models.catalog import read_catalog
 from storage.bus import Bus, Errands
 from storage.engine import Database
-from workers.aftermath import Aftermath
-from workers.batches import BatchDesk
-from workers.delivery import Dispatch
-from workers.fetching import Fetcher
+from workers.batches.desk import BatchDesk
+from workers.errands.aftermath import Aftermath
+from workers.errands.delivery import Dispatch
+from workers.errands.fetching import Fetcher
 from workers.pool import WakingThreads
 from workers.queue import COURIER, Doorbell, build_celery
 from workers.tasks import define_deliver, define_fetch, define_follow, define_work_off

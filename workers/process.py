@@ -20,26 +20,26 @@ from jobs.values import Status
 from models.capacity import Capacities
 from models.catalog import read_catalog
 from models.loading import LoadedModels
-from storage.artifacts import ArtifactStore
 from storage.bus import BROKER_FAULTS, CANCEL, Bus, Errands, connect
-from storage.claims import Claims, Ending
+from storage.claiming.claims import Claims, Ending
 from storage.engine import Database
-from storage.jobs import JobStore
-from storage.orphans import Orphans
-from storage.previews import PreviewWriter
-from storage.uploads import Uploads
-from workers.affinity import Affinity
-from workers.arrivals import Arrivals
-from workers.attempt import work_off
-from workers.bench import Bench
+from storage.jobs.orphans import Orphans
+from storage.jobs.store import JobStore
+from storage.media.artifacts import ArtifactStore
+from storage.media.previews import PreviewWriter
+from storage.media.uploads import Uploads
+from workers.attempts.attempt import work_off
+from workers.attempts.bench import Bench
+from workers.attempts.hands import Hands
+from workers.attempts.preloading import choose, preload
 from workers.breakers import open_circuits
-from workers.hands import Hands
+from workers.choosing.affinity import Affinity
+from workers.choosing.arrivals import Arrivals
+from workers.choosing.pace import Paces
+from workers.choosing.shares import Shares
 from workers.narrator import Narrator, celery_name
-from workers.pace import Paces
 from workers.pool import WakingThreads
-from workers.preloading import choose, preload
 from workers.queue import Doorbell, build_celery
-from workers.shares import Shares
 from workers.tasks import answer_revoke, define_look
 
 log = logging.getLogger(__name__)

@@ -19,27 +19,27 @@ from forms.desk import open_desk
 from jobs.errors import StoreUnavailable
 from jobs.values import Job
 from models.catalog import read_catalog
-from storage.aliases import Routing
-from storage.artifacts import SHELVES, ArtifactStore
-from storage.batches import Batches
+from storage.automation.aliases import Routing
+from storage.batches.file_folder import FileFolder
+from storage.batches.files import Files, sweep
+from storage.batches.store import Batches
 from storage.bus import BROKER_FAULTS, Bus, Errands, connect
-from storage.claims import Claims
-from storage.consequences import Consequences
-from storage.deliveries import Deliveries
+from storage.changes.consequences import Consequences
+from storage.changes.feed import trim_feed
+from storage.changes.results import trim_results
+from storage.claiming.claims import Claims
+from storage.claiming.leadership import Leadership
 from storage.engine import Database
-from storage.feed import trim_feed
-from storage.file_folder import FileFolder
-from storage.files import Files, sweep
-from storage.groups import GroupStore
-from storage.jobs import JobStore
-from storage.leadership import Leadership
-from storage.orphans import Orphans
-from storage.results import trim_results
-from storage.uploads import Uploads
-from workers.folders import FolderWatch, Lookout
+from storage.jobs.groups import GroupStore
+from storage.jobs.orphans import Orphans
+from storage.jobs.store import JobStore
+from storage.media.artifacts import SHELVES, ArtifactStore
+from storage.media.uploads import Uploads
+from storage.webhooks.deliveries import Deliveries
+from workers.automation.folders import FolderWatch, Lookout
+from workers.automation.timetable import Timetable
 from workers.narrator import Narrator
 from workers.queue import COURIER, DELIVER, ENOUGH, FETCH, FOLLOW, WORK_OFF, Doorbell, build_celery
-from workers.timetable import Timetable
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import problems
 from api.context import Context
 from api.openai import batches, errors, files, images, models, videos
+from api.web import problems
 from jobs.identity import new_id
 
 _ROOMS = (models, images, videos, files, batches)

@@ -8,17 +8,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from api.body import read_object
 from api.context import TENANT, Ctx
+from api.desk.pictures import origin_of
 from api.openai.files import keep_seconds, known_file
 from api.openai.pages import page_document
-from api.pictures import origin_of
+from api.web.body import read_object
 from forms.batches import BatchRequest, window_seconds
 from forms.requests import check_fields, check_idempotency_key
 from forms.strict_json import fingerprint
 from jobs.batches import Batch
 from jobs.errors import BatchNotFound
-from storage.batches import Wanted
+from storage.batches.store import Wanted
 from workers.queue import COURIER, WORK_OFF
 
 _ID = re.compile(r"batch_[0-9a-f]{32}")

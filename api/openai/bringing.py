@@ -6,13 +6,13 @@ from typing import Any
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from api import orders
-from api.body import MAX_BODY_BYTES
 from api.context import Context
-from api.multipart import pieces_of, read_form
+from api.desk import orders
+from api.desk.receiving import bring
 from api.openai.placing import place
-from api.problems import NotFinished
-from api.receiving import bring
+from api.web.body import MAX_BODY_BYTES
+from api.web.multipart import pieces_of, read_form
+from api.web.problems import NotFinished
 from forms.dialect import Wish
 from jobs.errors import FieldFault, InvalidInput
 from jobs.values import Job

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse, Response
 
-from api.problems import CircuitOpen, JobFailed, NotFinished, NotServed, Overloaded, TooLarge
+from api.web.problems import CircuitOpen, JobFailed, NotFinished, NotServed, Overloaded, TooLarge
 from jobs.errors import (
     BatchNotFound,
     Conflict,
@@ -45,7 +45,7 @@ _TYPES: dict[int, str] = {
 
 
 def answer(error: Exception, problem: dict[str, Any], headers: dict[str, str]) -> Response:
-    """The answer to a request that failed: see `api.problems.install`. The client sends again what it thinks may
+    """The answer to a request that failed: see `api.web.problems.install`. The client sends again what it thinks may
     succeed, 409 and all of 5xx among it; `x-should-retry` says where that is of no use."""
     status = HTTPStatus(problem["status"])
     if status is HTTPStatus.UNPROCESSABLE_ENTITY:

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.context import TENANT, Context, Ctx
-from api.downloads import Download
 from api.openai.pages import page_document
-from api.streamed_form import Form, read_form
+from api.web.downloads import Download
+from api.web.streamed_form import Form, read_form
 from jobs.errors import FieldFault, FileMissing, InvalidInput
 from jobs.files import BATCH_OUTPUT, FILE_BYTES_MOST, File
 from jobs.identity import new_file_id
-from storage.file_folder import Draft, is_file_id
+from storage.batches.file_folder import Draft, is_file_id
 
 _PURPOSES = ("assistants", "batch", "evals", "fine-tune", "user_data", "vision")
 _KEEP_S = range(3_600, 2_592_001)

@@ -7,14 +7,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from api.company import STILL_HERE, views_of
 from api.context import Context
+from api.desk.company import STILL_HERE, views_of
+from api.desk.pictures import convert, read_artifact
 from api.openai.errors import error_document
 from api.openai.placing import check_ended
 from api.openai.rendering import encoded
-from api.pictures import convert, read_artifact
-from api.problems import NotFinished, problem_of
-from api.views import View
+from api.watch.views import View
+from api.web.problems import NotFinished, problem_of
 from forms.answers import NO_TOKENS, Rendering, appearance
 from forms.pictures import FORMATS
 from jobs.errors import SafelightError

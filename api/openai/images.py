@@ -7,24 +7,24 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from api.artifacts import GUARDED, find_listed
-from api.body import read_object
-from api.company import FrameStream
 from api.context import Context, Ctx
+from api.desk.company import FrameStream
+from api.desk.orders import offer_of
+from api.desk.pictures import convert, read_artifact
 from api.openai.bringing import place_with, read_wish
 from api.openai.image_frames import image_frames
 from api.openai.placing import finish, place
 from api.openai.rendering import render_images
-from api.orders import offer_of
-from api.pictures import convert, read_artifact
-from api.problems import NotServed
+from api.routes.artifacts import GUARDED, find_listed
+from api.web.body import read_object
+from api.web.problems import NotServed
 from forms.answers import Rendering
 from forms.dialect import edit_wish, image_wish, spelled_out
 from forms.pictures import FORMATS
 from forms.requests import check_fields
 from jobs.errors import FieldFault, InvalidInput, JobNotFound
 from jobs.values import Job
-from storage.artifacts import MEDIA_TYPES
+from storage.media.artifacts import MEDIA_TYPES
 
 _OF_A_FORM = {
     "output_compression": {"type": "integer"},

@@ -8,10 +8,10 @@ from typing import Any
 
 from fastapi import Request
 
-from api import orders
-from api.company import see_off
 from api.context import Context
-from api.problems import JobFailed, NotFinished
+from api.desk import orders
+from api.desk.company import see_off
+from api.web.problems import JobFailed, NotFinished
 from forms.dialect import Wish
 from jobs.values import Job, Status, Submission
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request
 
 from api.context import Context
-from api.pictures import origin_of, read_artifact
+from api.desk.pictures import origin_of, read_artifact
 from forms.answers import Rendering, encode, images_document
 from jobs.values import Job, Output
 

@@ -7,18 +7,18 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from api import orders
-from api.artifacts import GUARDED, find_listed
-from api.body import read_object
 from api.context import TENANT, Context, Ctx
-from api.downloads import Download
-from api.multipart import is_form
+from api.desk import orders
+from api.desk.orders import known_id, offer_of
 from api.openai.bringing import place_with, read_wish
 from api.openai.films import NoFilm, spritesheet, thumbnail
 from api.openai.pages import page_document
 from api.openai.placing import place
-from api.orders import known_id, offer_of
-from api.problems import NotServed
+from api.routes.artifacts import GUARDED, find_listed
+from api.web.body import read_object
+from api.web.downloads import Download
+from api.web.multipart import is_form
+from api.web.problems import NotServed
 from forms.answers import video_document
 from forms.dialect import video_wish
 from jobs.errors import Conflict, JobNotFound

@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from api.context import TENANT, Ctx
-from api.problems import NotServed
 from api.replicate.references import version_of
 from api.replicate.versions import LONG_AGO
+from api.web.problems import NotServed
 from jobs.prediction import OWNER
 
 _NOTHING: dict[str, Any] = {"previous": None, "next": None, "results": []}

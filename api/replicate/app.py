@@ -2,9 +2,9 @@
 
 from fastapi import FastAPI
 
-from api import problems
 from api.context import Context
 from api.replicate import account, files, models, predictions
+from api.web import problems
 
 _ROOMS = (predictions, files, models, account)
 

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
-from api.body import MAX_BODY_BYTES
 from api.context import TENANT, Ctx
-from api.multipart import pieces_of, read_form
-from api.pictures import origin_of
-from api.receiving import bring
+from api.desk.pictures import origin_of
+from api.desk.receiving import bring
+from api.web.body import MAX_BODY_BYTES
+from api.web.multipart import pieces_of, read_form
 from forms.strict_json import parse_object
 from jobs.document import timestamp
 from jobs.errors import FieldFault, InvalidInput, UploadNotFound

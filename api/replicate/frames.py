@@ -4,9 +4,9 @@ the first other one."""
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from api.company import STILL_HERE, views_of
 from api.context import Context
-from api.views import View
+from api.desk.company import STILL_HERE, views_of
+from api.watch.views import View
 from jobs.prediction import log_lines, prediction_document
 from jobs.values import Status
 

@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from api.body import read_bounded
 from api.context import Ctx
-from api.pictures import origin_of
+from api.desk.pictures import origin_of
 from api.replicate.references import version_of
 from api.replicate.versions import version_document
+from api.web.body import read_bounded
 from jobs.prediction import OWNER
 from models.entry import Entry
 

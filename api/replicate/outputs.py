@@ -4,7 +4,7 @@ over plain HTTP small outputs are in the answer themselves."""
 from fastapi import Request
 
 from api.context import Context
-from api.pictures import data_uri, origin_of, read_artifact
+from api.desk.pictures import data_uri, origin_of, read_artifact
 from forms.pictures import address_of
 from jobs.errors import JobNotFound
 from jobs.values import Job, Output

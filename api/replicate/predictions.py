@@ -9,18 +9,18 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import orders
-from api.body import read_object
-from api.company import FrameStream, see_off
 from api.context import TENANT, Context, Ctx
-from api.orders import known_id, offer_of
-from api.paging import decode_cursor, encode_cursor
-from api.pictures import origin_of
+from api.desk import orders
+from api.desk.company import FrameStream, see_off
+from api.desk.orders import known_id, offer_of
+from api.desk.pictures import origin_of
 from api.replicate.files import with_references
 from api.replicate.frames import prediction_frames
 from api.replicate.outputs import shown_outputs
 from api.replicate.references import version_named
-from api.waiting import preferred_wait
+from api.watch.waiting import preferred_wait
+from api.web.body import read_object
+from api.web.paging import decode_cursor, encode_cursor
 from forms.requests import check_fields
 from jobs.document import Document
 from jobs.errors import FieldFault, InvalidInput

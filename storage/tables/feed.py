@@ -9,7 +9,7 @@ from storage.tables.parts import ID, table_of
 class ChangeRow(SQLModel, table=True):
     """The feed: one row for each committed change, in the order of its position. Push is state, not
     history: a row says which job to look at, and what statistics want to know of the change; old rows are
-    trimmed. `storage.feed.Entry` says what each column means."""
+    trimmed. `storage.changes.feed.Entry` says what each column means."""
 
     __tablename__ = "changes"
     __table_args__ = ({"sqlite_autoincrement": True},)

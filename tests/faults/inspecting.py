@@ -8,8 +8,8 @@ import httpx
 from sqlalchemy import text
 
 from config.settings import Settings
-from storage.artifacts import SHELVES
 from storage.engine import Database
+from storage.media.artifacts import SHELVES
 from workers.reaper import Reaper
 
 # Each query finds the jobs of which the sentence is true; there must be none.

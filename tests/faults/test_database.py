@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import text
 
 import storage.engine
-from storage.claims import Claims
+from storage.claiming.claims import Claims
 from storage.engine import Database
-from storage.jobs import JobStore
+from storage.jobs.store import JobStore
 from tests.faults.stacks import BODY
 from tests.houses import House
 from tests.servers import PostgresServer, new_postgres_database, wait_until

@@ -1,0 +1,1 @@
+"""What clients order, bring and take away, whatever channel they come by."""

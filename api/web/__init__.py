@@ -1,0 +1,1 @@
+"""HTTP itself, whatever is asked for: bodies in, files and problems out, connections."""

@@ -1,0 +1,1 @@
+"""What makes jobs by itself, or makes other jobs of them: schedules, triggers, rules, aliases."""

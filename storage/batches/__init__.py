@@ -1,0 +1,1 @@
+"""Batches: files of many lines, each of which becomes a job."""

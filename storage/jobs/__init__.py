@@ -1,0 +1,1 @@
+"""Jobs and groups of jobs, as clients see them: accepted, read, canceled, retried, forgotten; who waits for what."""

@@ -1,0 +1,1 @@
+"""What is told to other people's servers, and the secrets that it is signed with."""

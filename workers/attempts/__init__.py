@@ -1,0 +1,1 @@
+"""Attempts at jobs: claimed under a lease, generated, stored, concluded."""

@@ -1,0 +1,1 @@
+"""What starts jobs without a client: the clock, files in watched folders, rules."""

@@ -1,0 +1,1 @@
+"""Turns at batches: their lines read and taken in, their results written."""

@@ -1,0 +1,1 @@
+"""What a worker takes next, and how fast it is, by what it has seen so far."""
