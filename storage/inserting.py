@@ -1,7 +1,7 @@
-"""Inserting many rows. In this both databases differ from what SQLAlchemy would do for each of them: one statement a
-row, which cost more than the rows themselves [measured]."""
+"""Inserting many rows, past what SQLAlchemy would do for each of them, which cost more than the rows themselves
+[measured]. In how, the databases differ."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +11,6 @@ from sqlalchemy import Connection, Dialect, Table
 from storage.engine import UtcDateTime
 
 Row = Mapping[str, Any]
-
-_MOST = 64  # rows of a statement of SQLite, which may have 32,766 values
 
 
 def insert_rows(connection: Connection, *wanted: tuple[Table, Sequence[Row]]) -> None:
@@ -27,9 +25,8 @@ def insert_rows(connection: Connection, *wanted: tuple[Table, Sequence[Row]]) ->
         return
     for table, names, rows in shapes:
         writers = _writers(table, names, connection.dialect)
-        for some in _parts(rows):
-            cells = tuple(write(row[name]) if write else row[name] for row in some for name, write in writers)
-            connection.exec_driver_sql(_from_values(table, names, len(some)), cells)
+        cells = [tuple([write(row[name]) if write else row[name] for name, write in writers]) for row in rows]
+        connection.exec_driver_sql(_from_values(table, names), cells)
 
 
 @lru_cache
@@ -45,20 +42,9 @@ def _from_json(*shapes: tuple[Table, tuple[str, ...]]) -> str:
 
 
 @lru_cache
-def _from_values(table: Table, names: tuple[str, ...], number: int) -> str:
-    """SQLite lets go of Python's lock, and takes it again, once for each statement."""
-    row = f"({', '.join('?' * len(names))})"
-    return f"INSERT INTO {table.name} ({_listed(names)}) VALUES {', '.join([row] * number)}"
-
-
-def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """In powers of two: so there are few statements, and the driver keeps them all."""
-    first, size = 0, _MOST
-    while first < len(rows):
-        while size > len(rows) - first:
-            size //= 2
-        yield rows[first : first + size]
-        first += size
+def _from_values(table: Table, names: tuple[str, ...]) -> str:
+    """SQLite takes them row by row, from the driver's own loop."""
+    return f"INSERT INTO {table.name} ({_listed(names)}) VALUES ({', '.join('?' * len(names))})"
 
 
 @lru_cache
