@@ -13,6 +13,7 @@ from models.runner import Media
 OUTPUT_TYPES = {"audio": "np"}  # by media kind; "pil" for all others
 DEFAULT_FPS = 24.0
 _AT_ONCE = min(8, os.cpu_count() or 1)
+_FILMS_AT_ONCE = min(2, _AT_ONCE)  # each encoder holds many frames
 
 Describe = Callable[[int], Manifest]  # of the n-th output
 
@@ -34,7 +35,9 @@ def finish(output: Any, pipeline: Any, seeds: Sequence[int], describe: Describe,
             return finish_sound(sounds[place], _sampling_rate(pipeline), describe(place), seed)
         raise ModelFault(f"{type(pipeline).__name__} returned neither images nor frames nor audios.")
 
-    with ThreadPoolExecutor(_AT_ONCE, "encoding") as encoders:
+    if len(seeds) == 1:
+        return [finish_one(0, seeds[0])]
+    with ThreadPoolExecutor(_FILMS_AT_ONCE if hasattr(output, "frames") else _AT_ONCE, "encoding") as encoders:
         return list(encoders.map(finish_one, range(len(seeds)), seeds))
 
 

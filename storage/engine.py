@@ -3,7 +3,7 @@ begins, whose clock is asked. Queries and changes elsewhere are the same on both
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -142,13 +142,10 @@ def _open_postgres(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        """The driver would make a journey of its own for it."""
+        """The driver would make a journey of its own for it; the first answer is the one that is read."""
         if connection.get_execution_options().get(_WRITES, False):
-            try:
-                connection.info[_BEGAN] = _begin_on_postgres(connection)
-            except engine.dialect.loaded_dbapi.Error as fault:
-                connection.invalidate(fault)
-                raise StoreUnavailable(f"The database does not answer: {fault}") from fault
+            began = connection.exec_driver_sql("SELECT clock_timestamp(); BEGIN").scalar_one()
+            connection.info[_BEGAN] = began.astimezone(UTC)
 
     @event.listens_for(engine, "checkin")
     def note(_connection: Any, record: Any) -> None:
@@ -165,16 +162,6 @@ def _open_postgres(url: str) -> Engine:
             raise DisconnectionError from fault
 
     return engine
-
-
-def _begin_on_postgres(connection: Connection) -> datetime:
-    """Begin a transaction; when, by the database's own clock."""
-    with closing(connection.connection.cursor()) as cursor:
-        cursor.execute("BEGIN; SELECT clock_timestamp()")
-        cursor.nextset()
-        ((began,),) = cursor.fetchall()
-    moment: datetime = began.astimezone(UTC)
-    return moment
 
 
 def _open_sqlite(url: str) -> Engine:

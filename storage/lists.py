@@ -67,7 +67,7 @@ def _pair_of_on_sqlite(element: _PairOf, compiler: SQLCompiler, **given: Any) ->
     text, number, listed = (compiler.process(part, **given) for part in element.clauses)
     first, second = "json_extract(value, '$[0]')", "json_extract(value, '$[1]')"
     known = f"{text} IN (SELECT {first} FROM json_each({listed}))"  # for pairs alone it reads the whole table
-    return f"{known} AND ({text}, {number}) IN (SELECT {first}, {second} FROM json_each({listed}))"
+    return f"({known} AND ({text}, {number}) IN (SELECT {first}, {second} FROM json_each({listed})))"
 
 
 @compiles(_PairOf, "postgresql")

@@ -21,6 +21,7 @@ _ALIVE_ONLY = (
     "|ix_uploads_due|ix_uploads_wanted"
 )
 _IDLE = pq.TransactionStatus.IDLE
+_LOOKS_UP = re.compile(r"(SELECT|UPDATE|DELETE|WITH)\b(?!.*(INSERT INTO|BEGIN))", re.DOTALL)
 _STEPS_A_ROW = 3  # of a walk over a table that does nothing with what it reads
 
 
@@ -44,7 +45,11 @@ def costs_of(database: Database) -> Iterator[list[Cost]]:
     measure = _sqlite_cost if database.is_sqlite else _postgres_cost
 
     def before(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        if many or statement.split()[0] not in ("SELECT", "UPDATE", "DELETE", "WITH") or "INSERT INTO" in statement:
+        if (
+            many
+            or not re.match("(SELECT|UPDATE|DELETE|WITH) ", statement)
+            or re.search("INSERT INTO|BEGIN", statement)
+        ):
             return
         with contextlib.closing(cursor.connection.cursor()) as own:
             by_itself = not database.is_sqlite and own.connection.info.transaction_status == _IDLE  # it only reads
@@ -67,7 +72,7 @@ def statements_of(database: Database) -> Iterator[list[str]]:
     seen: list[str] = []
 
     def before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if not statement.startswith("BEGIN"):
+        if "BEGIN" not in statement:
             seen.append(statement)
 
     event.listen(database.engine, "before_cursor_execute", before)

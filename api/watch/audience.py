@@ -44,5 +44,5 @@ class Audience:
         if not self._follower.watches_all:
             self._all_again_at = now
         elif now >= self._all_again_at:
-            self._all_again_at = now + _AGAIN_S
+            self._all_again_at = now + _AGAIN_S / 2  # soon: whether it was heard is not known
             await self._previews.want_all()

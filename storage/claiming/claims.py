@@ -134,10 +134,13 @@ class Claims:
             What `conclude` and `claim` return.
         """
         with self.database.writing_now() as (connection, now):
-            enter_races(connection, [ending.race for ending in endings if ending.race])
+            races = [ending.race for ending in endings if ending.race]
+            enter_races(connection, races)
             rows = connection.execute(_LOCK, {"ids": [ending.job_id for ending in endings]})
             current = {job.id: job for job in map(job_of, rows)}
             concluded = _conclude(connection, endings, current, now)
+            if races:  # who has waited for others begins his lease now
+                now = self.database.now(connection)
             claimed = _claim(connection, wanted, now) if wanted else []
             failpoint("conclude:committing")
         failpoint("conclude:committed")

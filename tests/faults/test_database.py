@@ -1,5 +1,6 @@
 """The database restarts, is busy, or tells another time than the hosts: nothing answered is undone."""
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 import storage.engine
+from jobs.errors import StoreUnavailable
 from storage.claiming.claims import Claims
 from storage.engine import Database
 from storage.jobs.store import JobStore
@@ -127,3 +129,30 @@ def test_a_host_whose_clock_is_wrong_neither_prolongs_nor_cuts_short_a_lease_on_
     assert timedelta(seconds=30) < lease_until - now <= timedelta(seconds=60)
     assert Claims(database).lose_expired() == []
     database.close()
+
+
+def test_of_connections_that_were_cut_at_once_only_the_first_is_noticed_by_a_client(postgres: str) -> None:
+    """A proxy that restarts cuts them all, and within the half second in which none is tested."""
+    database = Database(new_postgres_database(postgres))
+    with contextlib.ExitStack() as opened:
+        for _ in range(4):
+            opened.enter_context(database.writing())
+    with contextlib.closing(Database(database.url)) as operator, operator.reading() as connection:
+        connection.execute(text(_CUT_THE_OTHERS))
+    outcomes = [_writes(database) for _ in range(6)]
+    database.close()
+    assert outcomes == [False] + [True] * 5
+
+
+def _writes(database: Database) -> bool:
+    try:
+        with database.writing() as connection:
+            connection.execute(text("SELECT 1"))
+        return True
+    except StoreUnavailable:
+        return False
+
+
+_CUT_THE_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""

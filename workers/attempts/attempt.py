@@ -221,7 +221,7 @@ def drop(bench: Bench, keys: Sequence[str]) -> None:
 
 
 def _came_at_once(lead: Job) -> bool:
-    """It did not have to wait, so nobody waits behind it: its end is told sooner without a look at who is next."""
+    """It did not have to wait, so hardly anybody waits behind it: its end is told before a look at who is next."""
     return lead.started_at is not None and lead.started_at - lead.run_after < _AT_ONCE
 
 
