@@ -1,20 +1,13 @@
 """May another job be accepted? Looked up every second, so that the answer costs a submit nothing."""
 
 import asyncio
-import contextlib
-import logging
 
+from api.gate.glance import Glance
 from api.web.problems import CircuitOpen, Overloaded
 from config.settings import Settings
-from jobs.errors import StoreUnavailable
 from storage.automation.aliases import Routing
 from storage.claiming.circuits import CLOSED, Circuit, Circuits
 from storage.jobs.store import JobStore
-
-log = logging.getLogger(__name__)
-
-_LOOK_EVERY_S = 1.0
-_FIRST_LOOK_S = 2.0
 
 
 class Admission:
@@ -25,21 +18,16 @@ class Admission:
         self._store = store
         self._circuits = circuits
         self._routing = routing
-        self._looked = asyncio.Event()
         self._queued = 0
         self._not_closed: dict[str, Circuit] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._glance = Glance("admission", self._look)
 
     async def start(self) -> None:
         """And wait a moment for the first look: nothing can be accepted before it."""
-        self._task = asyncio.create_task(self._run(), name="admission")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_LOOK_S):
-                await self._looked.wait()
+        await self._glance.start()
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
+        await self._glance.close()
 
     def check(self, *models: str) -> None:
         """Count one more in for each of these, or none.
@@ -57,13 +45,7 @@ class Admission:
     def circuit(self, model: str) -> Circuit:
         return self._not_closed.get(model, CLOSED)
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await asyncio.to_thread(self._routing.look)
-                self._looked.set()
-                self._queued = await asyncio.to_thread(self._store.queued, self._settings.max_queued)
-                self._not_closed = await asyncio.to_thread(self._circuits.all)
-            except StoreUnavailable as fault:
-                log.warning("admission goes by what it knew: %s", fault)
-            await asyncio.sleep(_LOOK_EVERY_S)
+    async def _look(self) -> None:
+        await asyncio.to_thread(self._routing.look)
+        self._queued = await asyncio.to_thread(self._store.queued, self._settings.max_queued)
+        self._not_closed = await asyncio.to_thread(self._circuits.all)

@@ -2,21 +2,15 @@
 up every second, so that it costs a submit nothing."""
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Sequence
 from typing import Any
 
+from api.gate.glance import Glance
 from forms.desk import Desk
-from jobs.errors import ModelNotFound, StoreUnavailable
+from jobs.errors import ModelNotFound
 from jobs.rules import Rule, concerns, wish_event
 from jobs.values import Event
 from storage.automation.rules import Rules
-
-log = logging.getLogger(__name__)
-
-_LOOK_EVERY_S = 1.0
-_FIRST_LOOK_S = 2.0
 
 Body = dict[str, Any]
 
@@ -29,19 +23,14 @@ class RuleBook:
         self._desk = desk
         self._routing: Sequence[Rule] = ()
         self._watched: frozenset[str] = frozenset()
-        self._looked = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._glance = Glance("rulebook", self.look)
 
     async def start(self) -> None:
         """And wait a moment for the first look, so that no rule misses what is submitted before it."""
-        self._task = asyncio.create_task(self._run(), name="rulebook")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_LOOK_S):
-                await self._looked.wait()
+        await self._glance.start()
 
     async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
+        await self._glance.close()
 
     def watches(self, tenant: str) -> bool:
         """May a rule follow what happens to this tenant's jobs?"""
@@ -70,12 +59,3 @@ class RuleBook:
         except ModelNotFound:
             return None
         return (entry.name, entry.version) if entry else None
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.look()
-                self._looked.set()
-            except StoreUnavailable as fault:
-                log.warning("submits go by the rules as they were: %s", fault)
-            await asyncio.sleep(_LOOK_EVERY_S)

@@ -6,6 +6,7 @@ import { integerOf, randomSeed, stepOf } from "./fields.js";
 import { icons } from "./icons.js";
 import { mediaField } from "./media_field.js";
 import { parse, stringify } from "./numbers.js";
+import { unlessTyped } from "./typed.js";
 import { vars } from "./vars.js";
 
 /** A labelled control with its description, a way back to the default, and what the server found wrong. */
@@ -58,7 +59,7 @@ const KINDS = {
         min=${rule.minimum}
         max=${rule.maximum}
         step=${rule.multipleOf ?? (stepOf(rule) < 1 ? "any" : 1)}
-        .value=${live(String(shown))}
+        .value=${unlessTyped(id, String(shown))}
         @change=${take}
         aria-describedby=${described || nothing}
         aria-invalid=${invalid}
@@ -74,7 +75,7 @@ const KINDS = {
       max=${rule.maximum ?? nothing}
       step=${rule.type === "integer" ? 1 : "any"}
       placeholder=${rule.default ?? "not set"}
-      .value=${live(String(value ?? ""))}
+      .value=${unlessTyped(id, String(value ?? ""))}
       @change=${(event) => set(Number.isNaN(event.target.valueAsNumber) ? undefined : event.target.valueAsNumber)}
       aria-describedby=${described || nothing}
       aria-invalid=${invalid}
@@ -89,7 +90,7 @@ const KINDS = {
         placeholder="random"
         autocomplete="off"
         maxlength="19"
-        .value=${live(String(value ?? ""))}
+        .value=${unlessTyped(id, String(value ?? ""))}
         @change=${(event) => set(integerOf(event.target.value))}
         aria-describedby=${described || nothing}
         aria-invalid=${invalid}
@@ -167,7 +168,7 @@ const KINDS = {
       id=${id}
       rows="2"
       placeholder="JSON"
-      .value=${live(value === undefined ? "" : stringify(value))}
+      .value=${unlessTyped(id, value === undefined ? "" : stringify(value))}
       @change=${(event) => set(jsonOf(event.target.value))}
       aria-describedby=${described || nothing}
       aria-invalid=${invalid}

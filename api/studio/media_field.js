@@ -1,8 +1,8 @@
 /** The control of an input that is media: a file, or a reference; and a look at it. */
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
-import { live } from "./vendor/lit-html/directives/live.js";
 import { icons } from "./icons.js";
+import { unlessTyped } from "./typed.js";
 import { ownUrl } from "./words.js";
 
 export function mediaField({ name, rule, title }, { id, value, set, described, invalid, attachments }) {
@@ -21,7 +21,7 @@ export function mediaField({ name, rule, title }, { id, value, set, described, i
         placeholder="a file, job:ID#0 or https://…"
         spellcheck="false"
         autocomplete="off"
-        .value=${live(value ?? "")}
+        .value=${unlessTyped(id, value ?? "")}
         @change=${write}
         aria-describedby=${described || nothing}
         aria-invalid=${invalid || Boolean(said?.fault)}

@@ -14,7 +14,7 @@ LENGTH = """media => new Promise(done => {
 def test_speech_is_heard_where_a_picture_is_seen(visit: Visit) -> None:
     visit.choose("speech")
     visit.page.get_by_label("Text", exact=True).fill("The sun has set.")
-    with visit.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+    with visit.expect_job() as answered:
         visit.page.locator(".develop").click()
     job_id = answered.value.json()["id"]
     visit.until(job_id, "succeeded")
@@ -46,7 +46,7 @@ def test_a_model_that_takes_a_picture_asks_for_a_reference_and_what_is_none_is_n
     expect(visit.page.get_by_label("Prompt", exact=True)).to_have_count(0)
     drawn = visit.stack.finished(visit.stack.submit()["id"])
     reference.fill(f"job:{drawn['id']}#0")
-    with visit.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+    with visit.expect_job() as answered:
         visit.page.locator(".develop").click()
     visit.until(answered.value.json()["id"], "succeeded")
     reference.fill("not a reference")

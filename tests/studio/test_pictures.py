@@ -16,7 +16,7 @@ SHARP = "image => image.complete && image.naturalWidth"
 def test_a_prompt_becomes_a_visible_picture(visit: Visit) -> None:
     visit.choose("scenes")
     visit.page.get_by_label("Prompt", exact=True).fill("a lighthouse on the right in a stormy night")
-    with visit.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+    with visit.expect_job() as answered:
         visit.page.keyboard.press("Control+Enter")
     job_id = answered.value.json()["id"]
     visit.until(job_id, "succeeded")
@@ -73,7 +73,7 @@ def test_again_with_another_seed_makes_another_picture(visit: Visit) -> None:
     first = visit.submit("once more, differently")
     visit.until(first, "succeeded")
     visit.card(first).hover()
-    with visit.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+    with visit.expect_job() as answered:
         visit.card(first).get_by_role("button", name="Again with another seed").click()
     second = answered.value.json()["id"]
     visit.until(second, "succeeded")
@@ -92,6 +92,17 @@ def test_the_form_is_made_of_the_models_own_parameters_and_sends_only_what_was_c
     expect(visit.page.get_by_label("Width in pixels", exact=True)).to_have_attribute("step", "32")
     job_id = visit.submit("a tent in the desert", model="scenes")
     assert visit.stack.get(job_id)["input"] == {"prompt": "a tent in the desert", "steps": 2, "exact": True}
+
+
+def test_what_is_being_typed_stays_whatever_happens_on_the_wall_meanwhile(visit: Visit) -> None:
+    visit.choose("scenes")
+    steps = visit.page.get_by_label("Denoising steps", exact=True)
+    steps.fill("2")
+    other = visit.stack.submit()["id"]
+    visit.until(other, "succeeded")  # the page was drawn again, several times
+    expect(steps).to_have_value("2")
+    job_id = visit.submit("typed in peace", model="scenes")
+    assert visit.stack.get(job_id)["input"] == {"prompt": "typed in peace", "steps": 2}
 
 
 def test_a_wrong_value_is_explained_at_its_field(visit: Visit) -> None:

@@ -8,6 +8,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, R
 from tests.stacks import RunningStack
 
 PATIENCE_MS = 90_000
+_SUBMIT = ("POST", "/v1/jobs")
 
 _WATCH = """
 window.violations = [];
@@ -49,11 +50,15 @@ class Visit:
         """Write a prompt, press the button; the id of the newest job."""
         self.choose(model)
         self.page.get_by_label("Prompt", exact=True).fill(prompt)
-        with self.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        with self.expect_job() as answered:
             self.page.locator(".develop").click()
         job: dict[str, Any] = answered.value.json()
         expect(self.card(job["id"])).to_be_visible(timeout=PATIENCE_MS)
         return str(job["id"])
+
+    def expect_job(self) -> Any:
+        """A context in which the page submits a job: its answer. By POST it asks for tickets as well."""
+        return self.page.expect_response(lambda answer: (answer.request.method, _path(answer.url)) == _SUBMIT)
 
     def card(self, job_id: str) -> Locator:
         return self.page.locator(f'.card[data-id="{job_id}"]')
@@ -86,3 +91,7 @@ class Visit:
         about_network = message.text.startswith(("Failed to load resource", "WebSocket connection to"))
         if message.type in ("error", "warning") and not about_network:
             self.complaints.append(message.text)
+
+
+def _path(url: str) -> str:
+    return urlsplit(url).path
