@@ -1,6 +1,7 @@
 """The database engine, and nearly all in which SQLite and PostgreSQL differ: pragmas, how a write transaction
 begins, whose clock is asked. Queries and changes elsewhere are the same on both."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -175,9 +176,9 @@ def _open_sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}").fetchall()
+        _write_ahead(connection)
         for pragma in (
-            f"busy_timeout={_BUSY_MS}",
-            "journal_mode=WAL",
             "synchronous=FULL",  # a 202 means durable
             "foreign_keys=ON",
         ):
@@ -189,3 +190,17 @@ def _open_sqlite(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: Any) -> None:
+    """Of those who open a new file together, some are told at once that it is locked: here SQLite does not wait
+    by itself."""
+    give_up_at = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").fetchall()
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
