@@ -130,6 +130,7 @@ def listed(changed: Sequence[Job]) -> tuple[Table, Sequence[Row]]:
 
 def _begun(changed: Sequence[Job], wanted: Change) -> tuple[Table, Sequence[Row]]:
     """The attempts that a claim begins."""
+    claimed = changed if wanted.verb == "claim" else ()
     return ATTEMPTS, [
         {
             "job_id": job.id,
@@ -139,14 +140,13 @@ def _begun(changed: Sequence[Job], wanted: Change) -> tuple[Table, Sequence[Row]
             "started_at": job.started_at,
             "details": "",
         }
-        for job in changed
-        if wanted.verb == "claim"
+        for job in claimed
     ]
 
 
 def _end_attempts(connection: Connection, changed: Sequence[Job], wanted: Change) -> None:
-    """Every other change that leaves `running` ends them."""
-    if wanted.verb != "claim" and Status.RUNNING in wanted.before and "status" in wanted.values:
+    """Every change that leaves `running` ends them."""
+    if Status.RUNNING in wanted.before and "status" in wanted.values:
         ended = [(job.id, job.fence) for job in changed]
         connection.execute(
             _END_ATTEMPTS,
