@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -104,6 +105,21 @@ def test_a_busy_sqlite_makes_submits_wait_and_never_fail(tough_stack: RunningSta
         other.execute("ROLLBACK")
         other.close()
         assert {answer.result().status_code for answer in answers} == {202}
+
+
+def test_whoever_opens_a_new_sqlite_file_waits_for_who_is_writing_the_first_page_of_it(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as first:
+        first.execute("CREATE TABLE things (id INTEGER)")
+        first.execute("BEGIN IMMEDIATE")
+        with (
+            contextlib.closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as database,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            second = pool.submit(_writes, database)
+            with pytest.raises(TimeoutError):
+                second.result(0.5)
+            first.execute("COMMIT")
+            assert second.result(60)
 
 
 def test_a_commit_is_on_disk_before_it_is_answered_on_both_databases(database: Database) -> None:
